@@ -1,0 +1,67 @@
+#!/bin/sh
+# Run the tests of a build folder: run.sh BUILD [unit|contract|mpi|e2e|analysis ...]
+# A test program passes only if it exits 0 and says "NAME: N passed, 0 failed" with N > 0.
+set -u
+out=$1
+shift
+kinds=${*:-unit contract mpi e2e analysis}
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+python=${PYTHON:-/usr/bin/python3}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_if_include=lo
+export OPENBLAS_NUM_THREADS=1 HWLOC_COMPONENTS=-opencl,-cuda,-nvml,-gl
+export SWEEPSTAKE="$top/$out/sweepstake"
+# Open MPI and HDF5 keep memory until the process ends; leaks of our own are found by the unit tests of base.
+export LSAN_OPTIONS="suppressions=$top/tests/support/leaks.supp:print_suppressions=0"
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+run() { # name, command ...
+    name=$1
+    shift
+    start=$(date +%s)
+    "$@" >"$log" 2>&1
+    code=$?
+    seconds=$(($(date +%s) - start))
+    line=$(grep -E '^[A-Za-z0-9_/.-]+: [0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+    good=$(echo "$line" | sed -n 's/.*: \([0-9]*\) passed.*/\1/p')
+    bad=$(echo "$line" | sed -n 's/.* \([0-9]*\) failed.*/\1/p')
+    if [ $code = 0 ] && [ "${good:-0}" -gt 0 ] && [ "${bad:-1}" = 0 ]; then
+        passed=$((passed + good))
+        printf 'ok    %-34s %4s tests  %3s s\n' "$name" "$good" "$seconds"
+    else
+        passed=$((passed + ${good:-0}))
+        [ "${bad:-0}" -gt 0 ] && failed=$((failed + bad)) || failed=$((failed + 1))
+        printf 'FAIL  %-34s exit code %s  %3s s\n' "$name" "$code" "$seconds"
+        sed 's/^/      /' "$log"
+    fi
+}
+
+for kind in $kinds; do
+    case $kind in
+    unit | contract)
+        for source in tests/"$kind"/*.c; do
+            name=$(basename "$source" .c)
+            run "$kind/$name" "$out/tests/$kind/$name"
+        done ;;
+    mpi)
+        for source in tests/mpi/*.c; do
+            name=$(basename "$source" .c)
+            for ranks in 1 2 4; do
+                run "mpi/$name -n $ranks" mpirun -n "$ranks" "$out/tests/mpi/$name"
+            done
+        done ;;
+    e2e | analysis)
+        folder=tests/e2e
+        [ "$kind" = analysis ] && folder=analysis/tests
+        for source in "$folder"/test_*.py; do
+            run "$kind/$(basename "$source" .py)" "$python" tests/support/run_unittest.py "$source"
+        done ;;
+    *) echo "unknown kind of test: $kind" >&2; exit 1 ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
