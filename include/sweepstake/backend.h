@@ -1,7 +1,7 @@
 /* Module: hal, for those who write a backend
- * Purpose: the table of operations that a device has to fill. hal.c checks every argument (buffer sizes,
- *          contexts, ranges) before it calls a slot, so slots work on trusted arguments.
- * How to add one: a folder src/hal/NAME with one `const struct sw_backend sw_backend_NAME`, one line in
+ * Purpose: the table of operations that a device has to fill. hal.c checks every argument (buffer
+ * sizes, contexts, ranges) before it calls a slot, so slots work on trusted arguments. How to add
+ * one: a folder src/hal/NAME with one `const struct sw_backend sw_backend_NAME`, one line in
  *          src/hal/backends.def, and the contract test (tests/contract) passes for it unchanged. */
 #pragma once
 
@@ -12,14 +12,14 @@
 struct sw_buffer {
     struct sw_hal *hal;
     int64_t bytes;
-    void *memory;   /* the backend's: host pointer for cpu, a handle elsewhere */
-    int wrapped;    /* 1: the caller's memory, read-only */
+    void *memory; /* the backend's: host pointer for cpu, a handle elsewhere */
+    int wrapped;  /* 1: the caller's memory, read-only */
 };
 
 struct sw_sparse {
     struct sw_hal *hal;
     int64_t rows, columns, nnz;
-    struct sw_buffer *row_start, *column;              /* int32, see struct sw_csr */
+    struct sw_buffer *row_start, *column; /* int32, see struct sw_csr */
     struct sw_buffer *column_start, *row, *value;
 };
 
@@ -42,43 +42,51 @@ struct sw_backend {
     enum sw_status (*wrap)(struct sw_buffer *buffer, const void *host);
     void (*free)(struct sw_buffer *buffer);
     enum sw_status (*upload)(struct sw_buffer *to, int64_t offset, const void *from, int64_t bytes);
-    enum sw_status (*download)(const struct sw_buffer *from, int64_t offset, void *to, int64_t bytes);
+    enum sw_status (*download)(const struct sw_buffer *from, int64_t offset, void *to,
+                               int64_t bytes);
     enum sw_status (*zero)(struct sw_buffer *buffer);
 
-    enum sw_status (*gather)(struct sw_hal *, const struct sw_buffer *images, const struct sw_buffer *labels,
-                             const struct sw_buffer *table, const int32_t *index, int64_t features,
-                             int64_t plane, int64_t batch, struct sw_buffer *x, struct sw_buffer *labels_out);
-    enum sw_status (*dense_forward)(struct sw_hal *, const struct sw_buffer *w, const struct sw_buffer *x,
-                                    int64_t out, int64_t in, int64_t ld, struct sw_buffer *y);
-    enum sw_status (*dense_backward_data)(struct sw_hal *, const struct sw_buffer *w, const struct sw_buffer *dy,
-                                          int64_t out, int64_t in, int64_t ld, struct sw_buffer *dx);
+    enum sw_status (*gather)(struct sw_hal *, const struct sw_buffer *images,
+                             const struct sw_buffer *labels, const struct sw_buffer *table,
+                             const int32_t *index, int64_t features, int64_t plane, int64_t batch,
+                             struct sw_buffer *x, struct sw_buffer *labels_out);
+    enum sw_status (*dense_forward)(struct sw_hal *, const struct sw_buffer *w,
+                                    const struct sw_buffer *x, int64_t out, int64_t in, int64_t ld,
+                                    struct sw_buffer *y);
+    enum sw_status (*dense_backward_data)(struct sw_hal *, const struct sw_buffer *w,
+                                          const struct sw_buffer *dy, int64_t out, int64_t in,
+                                          int64_t ld, struct sw_buffer *dx);
     enum sw_status (*dense_backward_weights)(struct sw_hal *, const struct sw_buffer *dy,
-                                             const struct sw_buffer *x, int64_t out, int64_t in, int64_t ld,
-                                             struct sw_buffer *dw);
-    enum sw_status (*sparse_forward)(struct sw_hal *, const struct sw_sparse *, const struct sw_buffer *values,
-                                     const struct sw_buffer *x, int64_t ld, struct sw_buffer *y);
+                                             const struct sw_buffer *x, int64_t out, int64_t in,
+                                             int64_t ld, struct sw_buffer *dw);
+    enum sw_status (*sparse_forward)(struct sw_hal *, const struct sw_sparse *,
+                                     const struct sw_buffer *values, const struct sw_buffer *x,
+                                     int64_t ld, struct sw_buffer *y);
     enum sw_status (*sparse_backward_data)(struct sw_hal *, const struct sw_sparse *,
-                                           const struct sw_buffer *values, const struct sw_buffer *dy,
-                                           int64_t ld, struct sw_buffer *dx);
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *dy, int64_t ld,
+                                           struct sw_buffer *dx);
     enum sw_status (*sparse_backward_weights)(struct sw_hal *, const struct sw_sparse *,
-                                              const struct sw_buffer *dy, const struct sw_buffer *x, int64_t ld,
-                                              struct sw_buffer *dvalues);
-    enum sw_status (*sparse_scatter)(struct sw_hal *, const struct sw_sparse *, const struct sw_buffer *values,
-                                     struct sw_buffer *w);
-    enum sw_status (*sparse_gather)(struct sw_hal *, const struct sw_sparse *, const struct sw_buffer *w,
-                                    struct sw_buffer *values);
-    enum sw_status (*bias_activate)(struct sw_hal *, const struct sw_buffer *bias, int64_t out, int64_t ld,
-                                    int relu, struct sw_buffer *y);
-    enum sw_status (*relu_backward)(struct sw_hal *, const struct sw_buffer *y, int64_t out, int64_t ld,
-                                    struct sw_buffer *dy);
-    enum sw_status (*bias_backward)(struct sw_hal *, const struct sw_buffer *dy, int64_t out, int64_t ld,
-                                    struct sw_buffer *dbias);
-    enum sw_status (*loss)(struct sw_hal *, const struct sw_buffer *logits, const struct sw_buffer *labels,
-                           int64_t classes, int64_t batch, struct sw_buffer *dlogits, double *loss_sum,
-                           int64_t *correct);
-    enum sw_status (*sgd)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g, struct sw_buffer *v,
-                          int64_t n, float lr, float momentum, float decay);
-    enum sw_status (*adam)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g, struct sw_buffer *m,
-                           struct sw_buffer *v, int64_t n, const struct sw_adam_step *step);
-    enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n, double *out);
+                                              const struct sw_buffer *dy, const struct sw_buffer *x,
+                                              int64_t ld, struct sw_buffer *dvalues);
+    enum sw_status (*sparse_scatter)(struct sw_hal *, const struct sw_sparse *,
+                                     const struct sw_buffer *values, struct sw_buffer *w);
+    enum sw_status (*sparse_gather)(struct sw_hal *, const struct sw_sparse *,
+                                    const struct sw_buffer *w, struct sw_buffer *values);
+    enum sw_status (*bias_activate)(struct sw_hal *, const struct sw_buffer *bias, int64_t out,
+                                    int64_t ld, int relu, struct sw_buffer *y);
+    enum sw_status (*relu_backward)(struct sw_hal *, const struct sw_buffer *y, int64_t out,
+                                    int64_t ld, struct sw_buffer *dy);
+    enum sw_status (*bias_backward)(struct sw_hal *, const struct sw_buffer *dy, int64_t out,
+                                    int64_t ld, struct sw_buffer *dbias);
+    enum sw_status (*loss)(struct sw_hal *, const struct sw_buffer *logits,
+                           const struct sw_buffer *labels, int64_t classes, int64_t batch,
+                           struct sw_buffer *dlogits, double *loss_sum, int64_t *correct);
+    enum sw_status (*sgd)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
+                          struct sw_buffer *v, int64_t n, float lr, float momentum, float decay);
+    enum sw_status (*adam)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
+                           struct sw_buffer *m, struct sw_buffer *v, int64_t n,
+                           const struct sw_adam_step *step);
+    enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n,
+                                  double *out);
 };

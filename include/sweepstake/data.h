@@ -1,9 +1,9 @@
 /* Module: data
  * Purpose: a named data set -> one block of memory with images and labels -> batches.
- * Takes: the data.* fields of a trial spec. Gives: struct sw_data_info before anything is decoded into
- *        place, then a view over a block that several processes may map read-only.
- * Pixels stay bytes; normalisation is a table of 256 floats per channel that the gather applies.
- * Data files are hostile input: every error names file and offset. */
+ * Takes: the data.* fields of a trial spec. Gives: struct sw_data_info before anything is decoded
+ * into place, then a view over a block that several processes may map read-only. Pixels stay bytes;
+ * normalisation is a table of 256 floats per channel that the gather applies. Data files are
+ * hostile input: every error names file and offset. */
 #pragma once
 
 #include "sweepstake/sweep.h"
@@ -12,9 +12,10 @@
 struct sw_dataset {
     const char *name;
     const char *summary;
-    const char *const *options; /* keys of the data.* fields it uses besides name, limit, validation, normalize; NULL-terminated */
-    /* Shapes and counts without decoding all pixels; fills shape, classes, and train (validation still
-     * included), test. Errors: SW_CONFIG, SW_IO. */
+    const char *const *options; /* keys of the data.* fields it uses besides name, limit,
+                                   validation, normalize; NULL-terminated */
+    /* Shapes and counts without decoding all pixels; fills shape, classes, and train (validation
+     * still included), test. Errors: SW_CONFIG, SW_IO. */
     enum sw_status (*probe)(const struct sw_trial_spec *spec, struct sw_data_info *info);
     /* Fill images u8[n, features] and labels u8[n] of both parts. */
     enum sw_status (*decode)(const struct sw_trial_spec *spec, const struct sw_data_info *info,
@@ -26,22 +27,25 @@ const struct sw_dataset *sw_dataset_find(const char *name);
 /* Words of data.normalize; NULL past the end. */
 const char *sw_normalize_at(size_t index, const char **summary);
 
-/* Decode once to learn everything about a data set, checksum and pixel statistics included; the memory
- * is freed again. Errors: SW_CONFIG (wrong magic, size, label out of range, validation not smaller than
- * the training set), SW_IO (missing, unreadable, truncated); texts name file and offset. */
-enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *info) SW_NODISCARD;
+/* Decode once to learn everything about a data set, checksum and pixel statistics included; the
+ * memory is freed again. Errors: SW_CONFIG (wrong magic, size, label out of range, validation not
+ * smaller than the training set), SW_IO (missing, unreadable, truncated); texts name file and
+ * offset. */
+enum sw_status sw_data_probe(const struct sw_trial_spec *spec,
+                             struct sw_data_info *info) SW_NODISCARD;
 
-/* Decode into `block` (info->block_bytes bytes, 64-byte aligned, the caller's) and check that it is the
- * data set that `info` describes. Errors: as above; SW_CONFIG when the checksum differs. */
-enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info, void *block) SW_NODISCARD;
+/* Decode into `block` (info->block_bytes bytes, 64-byte aligned, the caller's) and check that it is
+ * the data set that `info` describes. Errors: as above; SW_CONFIG when the checksum differs. */
+enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
+                              void *block) SW_NODISCARD;
 
 enum sw_split { SW_SPLIT_TRAIN, SW_SPLIT_VALIDATION, SW_SPLIT_TEST, SW_SPLIT_COUNT };
 
 /* A view over a decoded block; borrowed. */
 struct sw_data {
     struct sw_data_info info;
-    int64_t features;                      /* product of the shape */
-    int64_t plane;                         /* height * width: features of one channel */
+    int64_t features; /* product of the shape */
+    int64_t plane;    /* height * width: features of one channel */
     int64_t count[SW_SPLIT_COUNT];
     const uint8_t *images[SW_SPLIT_COUNT]; /* u8[count, features] */
     const uint8_t *labels[SW_SPLIT_COUNT]; /* u8[count] */
@@ -49,9 +53,10 @@ struct sw_data {
 };
 /* `block` was filled by sw_data_decode (perhaps in another process) and outlives the view.
  * Errors: SW_DAMAGED when the block does not fit `info`, SW_NOMEM. */
-enum sw_status sw_data_open(const struct sw_trial_spec *spec, const struct sw_data_info *info, const void *block,
-                            struct sw_data *out) SW_NODISCARD;
+enum sw_status sw_data_open(const struct sw_trial_spec *spec, const struct sw_data_info *info,
+                            const void *block, struct sw_data *out) SW_NODISCARD;
 void sw_data_close(struct sw_data *data);
 
-/* Order of the n training samples in an epoch: a permutation keyed by (seed, epoch), never by round. */
+/* Order of the n training samples in an epoch: a permutation keyed by (seed, epoch), never by
+ * round. */
 void sw_data_order(uint64_t seed, int64_t epoch, int64_t n, int32_t *order);

@@ -2,13 +2,14 @@
  * Purpose: tensor operations on a device. Everything above works on opaque buffers and never sees
  *          device memory; a backend is one table of operations (backend.h).
  * Layout: activations are batch-innermost, [features, ld] with ld = sw_hal_lanes(batch): the batch
- *         rounded up to SW_HAL_LANES. Columns batch .. ld of inputs and of gradients are kept at zero by
- *         the operations that make them (gather, loss), so that kernels run over whole vectors.
+ *         rounded up to SW_HAL_LANES. Columns batch .. ld of inputs and of gradients are kept at
+ * zero by the operations that make them (gather, loss), so that kernels run over whole vectors.
  *         Columns batch .. ld of other activations hold finite numbers without meaning.
- * Letters: B batch, L = ld, I inputs, O outputs, nnz nonzeros. All matrices are row-major and packed.
- * Threads: results do not depend on the number of threads. One context is used by one thread at a time.
- * Errors of all operations: SW_INTERNAL when a buffer is too small or of another context (checked, never
- * compiled out), SW_NOMEM from allocations. On failure nothing is changed. */
+ * Letters: B batch, L = ld, I inputs, O outputs, nnz nonzeros. All matrices are row-major and
+ * packed. Threads: results do not depend on the number of threads. One context is used by one
+ * thread at a time. Errors of all operations: SW_INTERNAL when a buffer is too small or of another
+ * context (checked, never compiled out), SW_NOMEM from allocations. On failure nothing is changed.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -26,11 +27,12 @@ struct sw_hal;     /* a device in use; opaque */
 struct sw_buffer;  /* memory of a device; opaque */
 
 struct sw_hal_options {
-    int threads;      /* at least 1 */
-    enum sw_isa isa;  /* instruction set for CPU backends */
+    int threads;     /* at least 1 */
+    enum sw_isa isa; /* instruction set for CPU backends */
 };
 
-/* ---- backends ------------------------------------------------------------------------------------- */
+/* ---- backends
+ * ------------------------------------------------------------------------------------- */
 
 /* Backend number `index` of this build, NULL past the end; by name, NULL when unknown. */
 const struct sw_backend *sw_backend_at(size_t index);
@@ -46,103 +48,124 @@ enum sw_status sw_hal_open(const struct sw_backend *backend, const struct sw_hal
 void sw_hal_close(struct sw_hal **hal);
 int sw_hal_threads(const struct sw_hal *hal);
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory
+ * --------------------------------------------------------------------------------------- */
 
 /* Zeroed memory of a device. The caller owns it; free before closing the device. */
-enum sw_status sw_hal_alloc(struct sw_hal *hal, int64_t bytes, const char *what, struct sw_buffer **out) SW_NODISCARD;
-/* Make host memory readable by the device, without a copy where the device can. The memory stays the
- * caller's, must outlive the buffer and is never written. */
-enum sw_status sw_hal_wrap(struct sw_hal *hal, const void *host, int64_t bytes, struct sw_buffer **out) SW_NODISCARD;
+enum sw_status sw_hal_alloc(struct sw_hal *hal, int64_t bytes, const char *what,
+                            struct sw_buffer **out) SW_NODISCARD;
+/* Make host memory readable by the device, without a copy where the device can. The memory stays
+ * the caller's, must outlive the buffer and is never written. */
+enum sw_status sw_hal_wrap(struct sw_hal *hal, const void *host, int64_t bytes,
+                           struct sw_buffer **out) SW_NODISCARD;
 void sw_hal_free(struct sw_buffer **buffer);
 int64_t sw_hal_bytes(const struct sw_buffer *buffer);
 /* Copy between host and device; `offset` in bytes within the buffer. */
-enum sw_status sw_hal_upload(struct sw_buffer *to, int64_t offset, const void *from, int64_t bytes) SW_NODISCARD;
-enum sw_status sw_hal_download(const struct sw_buffer *from, int64_t offset, void *to, int64_t bytes) SW_NODISCARD;
+enum sw_status sw_hal_upload(struct sw_buffer *to, int64_t offset, const void *from,
+                             int64_t bytes) SW_NODISCARD;
+enum sw_status sw_hal_download(const struct sw_buffer *from, int64_t offset, void *to,
+                               int64_t bytes) SW_NODISCARD;
 /* Set all bytes to zero. */
 enum sw_status sw_hal_zero(struct sw_buffer *buffer) SW_NODISCARD;
 
-/* ---- input ---------------------------------------------------------------------------------------- */
+/* ---- input
+ * ---------------------------------------------------------------------------------------- */
 
 /* x[f, b] = table[f / plane][images[index[b], f]] for b < batch, 0 for the padding;
  * labels_out[b] = labels[index[b]].
  * images u8[samples, features], labels u8[samples], table float[features / plane, 256], index host
- * int32[batch] (each in 0..samples-1; the caller checks), x float[features, L], labels_out int32[L]. */
-enum sw_status sw_hal_gather(struct sw_hal *hal, const struct sw_buffer *images, const struct sw_buffer *labels,
-                             const struct sw_buffer *table, const int32_t *index, int64_t features,
-                             int64_t plane, int64_t batch, struct sw_buffer *x,
-                             struct sw_buffer *labels_out) SW_NODISCARD;
+ * int32[batch] (each in 0..samples-1; the caller checks), x float[features, L], labels_out
+ * int32[L]. */
+enum sw_status sw_hal_gather(struct sw_hal *hal, const struct sw_buffer *images,
+                             const struct sw_buffer *labels, const struct sw_buffer *table,
+                             const int32_t *index, int64_t features, int64_t plane, int64_t batch,
+                             struct sw_buffer *x, struct sw_buffer *labels_out) SW_NODISCARD;
 
-/* ---- linear layers, dense: through a BLAS --------------------------------------------------------- */
+/* ---- linear layers, dense: through a BLAS
+ * --------------------------------------------------------- */
 
 /* y[O, L] = w[O, I] x[I, L] */
-enum sw_status sw_hal_dense_forward(struct sw_hal *hal, const struct sw_buffer *w, const struct sw_buffer *x,
-                                    int64_t out, int64_t in, int64_t ld, struct sw_buffer *y) SW_NODISCARD;
+enum sw_status sw_hal_dense_forward(struct sw_hal *hal, const struct sw_buffer *w,
+                                    const struct sw_buffer *x, int64_t out, int64_t in, int64_t ld,
+                                    struct sw_buffer *y) SW_NODISCARD;
 /* dx[I, L] = transpose(w)[I, O] dy[O, L] */
 enum sw_status sw_hal_dense_backward_data(struct sw_hal *hal, const struct sw_buffer *w,
-                                          const struct sw_buffer *dy, int64_t out, int64_t in, int64_t ld,
-                                          struct sw_buffer *dx) SW_NODISCARD;
+                                          const struct sw_buffer *dy, int64_t out, int64_t in,
+                                          int64_t ld, struct sw_buffer *dx) SW_NODISCARD;
 /* dw[O, I] = dy[O, L] transpose(x)[L, I] */
 enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw_buffer *dy,
-                                             const struct sw_buffer *x, int64_t out, int64_t in, int64_t ld,
-                                             struct sw_buffer *dw) SW_NODISCARD;
+                                             const struct sw_buffer *x, int64_t out, int64_t in,
+                                             int64_t ld, struct sw_buffer *dw) SW_NODISCARD;
 
-/* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients --------------- */
+/* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients
+ * --------------- */
 
-/* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row order. */
+/* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row
+ * order. */
 struct sw_sparse; /* opaque */
-enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr, struct sw_sparse **out) SW_NODISCARD;
+enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
+                                    struct sw_sparse **out) SW_NODISCARD;
 void sw_hal_sparse_free(struct sw_sparse **sparse);
 int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse); /* bytes of the positions */
 
 /* y[O, L] = W x[I, L] */
 enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
-                                     const struct sw_buffer *values, const struct sw_buffer *x, int64_t ld,
-                                     struct sw_buffer *y) SW_NODISCARD;
+                                     const struct sw_buffer *values, const struct sw_buffer *x,
+                                     int64_t ld, struct sw_buffer *y) SW_NODISCARD;
 /* dx[I, L] = transpose(W) dy[O, L] */
 enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_sparse *positions,
-                                           const struct sw_buffer *values, const struct sw_buffer *dy,
-                                           int64_t ld, struct sw_buffer *dx) SW_NODISCARD;
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *dy, int64_t ld,
+                                           struct sw_buffer *dx) SW_NODISCARD;
 /* dvalues[k] = sum over b of dy[row of k, b] x[column of k, b] */
 enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
-                                              const struct sw_buffer *dy, const struct sw_buffer *x, int64_t ld,
-                                              struct sw_buffer *dvalues) SW_NODISCARD;
+                                              const struct sw_buffer *dy, const struct sw_buffer *x,
+                                              int64_t ld, struct sw_buffer *dvalues) SW_NODISCARD;
 /* Between compact values and a dense matrix: w[O, I] = 0 with values at the positions; and back. */
 enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
-                                     const struct sw_buffer *values, struct sw_buffer *w) SW_NODISCARD;
+                                     const struct sw_buffer *values,
+                                     struct sw_buffer *w) SW_NODISCARD;
 enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
-                                    const struct sw_buffer *w, struct sw_buffer *values) SW_NODISCARD;
+                                    const struct sw_buffer *w,
+                                    struct sw_buffer *values) SW_NODISCARD;
 
-/* How a linear layer of that shape and density is computed fastest: a pure function from a committed
- * table (choice.c), so that every rank decides alike. */
+/* How a linear layer of that shape and density is computed fastest: a pure function from a
+ * committed table (choice.c), so that every rank decides alike. */
 enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
 
-/* ---- elementwise ---------------------------------------------------------------------------------- */
+/* ---- elementwise
+ * ---------------------------------------------------------------------------------- */
 
 /* y[o, b] += bias[o], then max(0, .) when relu is not 0; in place over y[O, L]. */
-enum sw_status sw_hal_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out, int64_t ld,
-                                    int relu, struct sw_buffer *y) SW_NODISCARD;
+enum sw_status sw_hal_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
+                                    int64_t ld, int relu, struct sw_buffer *y) SW_NODISCARD;
 /* dy = 0 where y <= 0 (y is the activation after ReLU); in place over dy[O, L]. */
-enum sw_status sw_hal_relu_backward(struct sw_hal *hal, const struct sw_buffer *y, int64_t out, int64_t ld,
-                                    struct sw_buffer *dy) SW_NODISCARD;
+enum sw_status sw_hal_relu_backward(struct sw_hal *hal, const struct sw_buffer *y, int64_t out,
+                                    int64_t ld, struct sw_buffer *dy) SW_NODISCARD;
 /* dbias[o] = sum over b < L of dy[o, b] */
-enum sw_status sw_hal_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out, int64_t ld,
-                                    struct sw_buffer *dbias) SW_NODISCARD;
+enum sw_status sw_hal_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out,
+                                    int64_t ld, struct sw_buffer *dbias) SW_NODISCARD;
 
-/* ---- loss ----------------------------------------------------------------------------------------- */
+/* ---- loss
+ * ----------------------------------------------------------------------------------------- */
 
 /* Softmax cross-entropy over logits[C, L]. loss_sum: sum over b < batch of -log softmax(label), in
- * double; correct: samples whose largest logit (lowest class on ties) is the label. dlogits, when not
- * NULL: (softmax - onehot) / batch for b < batch, 0 for the padding. */
-enum sw_status sw_hal_loss(struct sw_hal *hal, const struct sw_buffer *logits, const struct sw_buffer *labels,
-                           int64_t classes, int64_t batch, struct sw_buffer *dlogits, double *loss_sum,
+ * double; correct: samples whose largest logit (lowest class on ties) is the label. dlogits, when
+ * not NULL: (softmax - onehot) / batch for b < batch, 0 for the padding. */
+enum sw_status sw_hal_loss(struct sw_hal *hal, const struct sw_buffer *logits,
+                           const struct sw_buffer *labels, int64_t classes, int64_t batch,
+                           struct sw_buffer *dlogits, double *loss_sum,
                            int64_t *correct) SW_NODISCARD;
 
-/* ---- optimizers: one pass over n values ------------------------------------------------------------ */
+/* ---- optimizers: one pass over n values
+ * ------------------------------------------------------------ */
 
-/* g += decay w; v = momentum v + g; w -= lr v  (v may be NULL when momentum is 0). PyTorch's SGD. */
-enum sw_status sw_hal_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g, struct sw_buffer *v,
-                          int64_t n, float lr, float momentum, float decay) SW_NODISCARD;
+/* g += decay w; v = momentum v + g; w -= lr v  (v may be NULL when momentum is 0). PyTorch's SGD.
+ */
+enum sw_status sw_hal_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                          struct sw_buffer *v, int64_t n, float lr, float momentum,
+                          float decay) SW_NODISCARD;
 struct sw_adam_step {
     float lr, beta1, beta2, epsilon, decay;
     float correction1; /* 1 - beta1^t */
@@ -154,7 +177,9 @@ enum sw_status sw_hal_adam(struct sw_hal *hal, struct sw_buffer *w, const struct
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) SW_NODISCARD;
 
-/* ---- reductions ------------------------------------------------------------------------------------ */
+/* ---- reductions
+ * ------------------------------------------------------------------------------------ */
 
 /* Sum of squares of n floats, in double, in a fixed order. */
-enum sw_status sw_hal_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n, double *out) SW_NODISCARD;
+enum sw_status sw_hal_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
+                                  double *out) SW_NODISCARD;

@@ -1,7 +1,7 @@
 /* Module: tensor
- * Purpose: bit masks over weights and compressed sparse rows built from them; shapes only, no arithmetic.
- * Bit i of a mask is bit i % 8 (lowest first) of byte i / 8; 1 keeps the weight. Unused bits of the
- * last byte are 0. Weights of a [rows, columns] matrix are numbered row by row. */
+ * Purpose: bit masks over weights and compressed sparse rows built from them; shapes only, no
+ * arithmetic. Bit i of a mask is bit i % 8 (lowest first) of byte i / 8; 1 keeps the weight. Unused
+ * bits of the last byte are 0. Weights of a [rows, columns] matrix are numbered row by row. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,15 +23,16 @@ bool sw_mask_is_nested(const uint8_t *inner, const uint8_t *outer, int64_t count
 /* True when the unused bits of the last byte are 0. */
 bool sw_mask_is_clean(const uint8_t *mask, int64_t count);
 
-/* Gather kept elements of from[count] into out[], in order; returns how many. Scatter is the inverse;
- * removed elements of out[count] become 0. */
+/* Gather kept elements of from[count] into out[], in order; returns how many. Scatter is the
+ * inverse; removed elements of out[count] become 0. */
 int64_t sw_mask_gather(const uint8_t *mask, int64_t count, const float *from, float *out);
 int64_t sw_mask_scatter(const uint8_t *mask, int64_t count, const float *from, float *out);
 
 /* Positions of a sparse matrix, without values: value k of the compact array stands at
  * (row of k, column[k]); row r owns k in row_start[r] .. row_start[r + 1]. Rows and columns ascend.
  * The transposed view lists the same values by columns: column c owns t in
- * column_start[c] .. column_start[c + 1], row[t] its row and value[t] its place in the compact array. */
+ * column_start[c] .. column_start[c + 1], row[t] its row and value[t] its place in the compact
+ * array. */
 struct sw_csr {
     int64_t rows, columns, nnz;
     int32_t *row_start;    /* [rows + 1] */
@@ -41,7 +42,8 @@ struct sw_csr {
     int32_t *value;        /* [nnz] */
 };
 
-/* Positions of the kept weights of a [rows, columns] mask. Owned by the caller; free with sw_csr_fini.
- * Errors: SW_NOMEM, SW_UNSUPPORTED (2^31 or more weights). */
-enum sw_status sw_csr_from_mask(const uint8_t *mask, int64_t rows, int64_t columns, struct sw_csr *out) SW_NODISCARD;
+/* Positions of the kept weights of a [rows, columns] mask. Owned by the caller; free with
+ * sw_csr_fini. Errors: SW_NOMEM, SW_UNSUPPORTED (2^31 or more weights). */
+enum sw_status sw_csr_from_mask(const uint8_t *mask, int64_t rows, int64_t columns,
+                                struct sw_csr *out) SW_NODISCARD;
 void sw_csr_fini(struct sw_csr *csr);

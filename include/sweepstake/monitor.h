@@ -1,6 +1,7 @@
 /* Module: monitor
  * Purpose: watch a training and say what a person should know.
- * Takes: the hooks of train. Gives: alerts, per-layer gradient figures, an early end for hopeless runs. */
+ * Takes: the hooks of train. Gives: alerts, per-layer gradient figures, an early end for hopeless
+ * runs. */
 #pragma once
 
 #include "sweepstake/net.h"
@@ -9,9 +10,9 @@
 struct sw_watch {
     struct sw_alert *alerts; /* [SW_ALERTS_MAX], the caller's */
     int64_t n_alerts;
-    int64_t suppressed;      /* alerts beyond the last slot */
-    double *gradient_norm;   /* [n_layers], NaN until watched; the caller's */
-    int64_t evaluate_every;  /* steps between looks at the gradients */
+    int64_t suppressed;     /* alerts beyond the last slot */
+    double *gradient_norm;  /* [n_layers], NaN until watched; the caller's */
+    int64_t evaluate_every; /* steps between looks at the gradients */
 };
 
 /* One monitor: one file and one line in src/monitor/monitors.def. Slots may be NULL. */
@@ -19,16 +20,20 @@ struct sw_monitor {
     const char *name;
     const char *summary;
     /* After each backward pass. SW_DIVERGED ends the training as failed; its text is the reason. */
-    enum sw_status (*after_backward)(struct sw_watch *watch, struct sw_net *net, int64_t step, double loss);
-    enum sw_status (*after_evaluation)(struct sw_watch *watch, struct sw_net *net, const struct sw_curve_point *point);
+    enum sw_status (*after_backward)(struct sw_watch *watch, struct sw_net *net, int64_t step,
+                                     double loss);
+    enum sw_status (*after_evaluation)(struct sw_watch *watch, struct sw_net *net,
+                                       const struct sw_curve_point *point);
 };
 const struct sw_monitor *sw_monitor_at(size_t index);
 const struct sw_monitor *sw_monitor_find(const char *name);
 
 /* Run every monitor named in the list ("divergence,gradient-norm"). */
-enum sw_status sw_watch_backward(struct sw_watch *watch, const char *names, struct sw_net *net, int64_t step, double loss) SW_NODISCARD;
+enum sw_status sw_watch_backward(struct sw_watch *watch, const char *names, struct sw_net *net,
+                                 int64_t step, double loss) SW_NODISCARD;
 enum sw_status sw_watch_evaluation(struct sw_watch *watch, const char *names, struct sw_net *net,
                                    const struct sw_curve_point *point) SW_NODISCARD;
 
 /* Record an alert once per (monitor, message); later ones of the same kind are dropped. */
-void sw_watch_alert(struct sw_watch *watch, const char *monitor, int64_t step, double value, const char *message);
+void sw_watch_alert(struct sw_watch *watch, const char *monitor, int64_t step, double value,
+                    const char *message);

@@ -1,10 +1,10 @@
 /* Module: net
  * Purpose: model name -> parameters (struct sw_arch) -> a network on a device with sparse layers.
- * Takes: masks and weights in host memory. Gives: forward, loss, backward; parameters as compact arrays
- *        of survivors that an optimizer walks over.
- * A layer's kept weights live in one compact array (values, row order); gradients and optimizer state
- * exist for those only. Whether a layer multiplies through CSR kernels or scatters into a dense matrix
- * for the BLAS is sw_hal_choose_format's decision. */
+ * Takes: masks and weights in host memory. Gives: forward, loss, backward; parameters as compact
+ * arrays of survivors that an optimizer walks over. A layer's kept weights live in one compact
+ * array (values, row order); gradients and optimizer state exist for those only. Whether a layer
+ * multiplies through CSR kernels or scatters into a dense matrix for the BLAS is
+ * sw_hal_choose_format's decision. */
 #pragma once
 
 #include "sweepstake/data.h"
@@ -12,15 +12,16 @@
 #include "sweepstake/random.h"
 #include "sweepstake/sweep.h"
 
-/* ---- models ---------------------------------------------------------------------------------------- */
+/* ---- models
+ * ---------------------------------------------------------------------------------------- */
 
 /* A layer as a model lists it. Linear layers for now; the kind chooses the row of layers.def. */
 enum sw_layer_kind { SW_LAYER_LINEAR };
 struct sw_layer_desc {
     enum sw_layer_kind kind;
-    char name[24];  /* "fc1": its parameters are fc1.weight and fc1.bias */
+    char name[24]; /* "fc1": its parameters are fc1.weight and fc1.bias */
     int64_t in, out;
-    int relu;       /* 1: ReLU after it */
+    int relu; /* 1: ReLU after it */
 };
 #define SW_MODEL_MAX_LAYERS 64
 struct sw_model_desc {
@@ -30,7 +31,7 @@ struct sw_model_desc {
 
 /* A family of models: one line in src/net/models.def. */
 struct sw_model {
-    const char *name;    /* "lenet-300-100", or a pattern to show people: "mlp-A-B-..." */
+    const char *name; /* "lenet-300-100", or a pattern to show people: "mlp-A-B-..." */
     const char *summary;
     bool (*matches)(const char *name);
     /* Lay out the network for an input of [channels, height, width] and `classes`.
@@ -49,24 +50,27 @@ void sw_arch_fini(struct sw_arch *arch);
 /* The l-th prunable parameter. */
 const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer);
 
-/* ---- initialisation --------------------------------------------------------------------------------- */
+/* ---- initialisation
+ * --------------------------------------------------------------------------------- */
 
 /* Distributions: one line each in src/net/inits.def. deviation = f(fan_in, fan_out). */
 struct sw_init {
     const char *name;
     const char *summary;
-    int uniform;                                   /* 1: uniform in +-sqrt(3) deviation; 0: normal */
+    int uniform; /* 1: uniform in +-sqrt(3) deviation; 0: normal */
     double (*deviation)(double fan_in, double fan_out);
 };
 const struct sw_init *sw_init_at(size_t index);
 const struct sw_init *sw_init_find(const char *name);
 
 /* Fill theta[arch->parameters]: weights from the distribution, biases 0. Keyed by (seed, purpose,
- * round, parameter number, element): SW_RANDOM_INIT with round 0, SW_RANDOM_REINIT with the round. */
+ * round, parameter number, element): SW_RANDOM_INIT with round 0, SW_RANDOM_REINIT with the round.
+ */
 void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
                      enum sw_random_purpose purpose, int64_t round, float *theta);
 
-/* ---- network on a device ---------------------------------------------------------------------------- */
+/* ---- network on a device
+ * ---------------------------------------------------------------------------- */
 
 struct sw_net; /* opaque */
 
@@ -102,7 +106,8 @@ struct sw_buffer *sw_net_labels(struct sw_net *net);
 /* Logits of the batch in the input buffer. batch in 1..max_batch. */
 enum sw_status sw_net_forward(struct sw_net *net, int64_t batch) SW_NODISCARD;
 /* Loss of the logits; when `backward` is true also their gradient. */
-enum sw_status sw_net_loss(struct sw_net *net, int64_t batch, bool backward, double *loss_sum, int64_t *correct) SW_NODISCARD;
+enum sw_status sw_net_loss(struct sw_net *net, int64_t batch, bool backward, double *loss_sum,
+                           int64_t *correct) SW_NODISCARD;
 /* Gradients of all parameters (mean over the batch), after forward and loss of the same batch. */
 enum sw_status sw_net_backward(struct sw_net *net, int64_t batch) SW_NODISCARD;
 /* Logits as host floats [classes, L] (for tests and inference). */
@@ -119,5 +124,5 @@ double sw_net_forward_flops(const struct sw_arch *arch, const int64_t *kept);
 double sw_net_step_flops(const struct sw_arch *arch, const int64_t *kept);
 
 /* The bytes that sw_net_create will allocate, in advance. */
-void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch, enum sw_isa isa,
-                           struct sw_net_memory *out);
+void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
+                           enum sw_isa isa, struct sw_net_memory *out);

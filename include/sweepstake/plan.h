@@ -1,10 +1,10 @@
 /* Module: plan
  * Purpose: sweep file -> checked, expanded struct sw_sweep. Nothing runs here.
- * Takes: YAML text and --set overrides. Gives: trials (grid expanded, last axis fastest), distinct rounds
- *        with identities and slabs, costs; or every error at once with file:line:column and a caret.
- * Sweep files are hostile input: anchors, aliases, tags, several documents, directives, invalid UTF-8 and
- * control bytes are refused; duplicate and unknown keys are errors; at most 1 MiB, 32 levels, 100,000
- * trials, 1,000,000 rounds. */
+ * Takes: YAML text and --set overrides. Gives: trials (grid expanded, last axis fastest), distinct
+ * rounds with identities and slabs, costs; or every error at once with file:line:column and a
+ * caret. Sweep files are hostile input: anchors, aliases, tags, several documents, directives,
+ * invalid UTF-8 and control bytes are refused; duplicate and unknown keys are errors; at most 1
+ * MiB, 32 levels, 100,000 trials, 1,000,000 rounds. */
 #pragma once
 
 #include "sweepstake/net.h"
@@ -13,20 +13,23 @@
 #define SW_SWEEP_FILE_LIMIT ((size_t) 1 << 20)
 
 struct sw_plan_source {
-    const char *path;         /* for messages */
-    const char *text;         /* bytes of the file */
+    const char *path; /* for messages */
+    const char *text; /* bytes of the file */
     size_t text_bytes;
-    const char *const *sets;  /* "key=value" of each --set, in order; later ones win; a value is YAML */
+    const char *const
+        *sets; /* "key=value" of each --set, in order; later ones win; a value is YAML */
     size_t n_sets;
-    const struct sw_data_info *known; /* data sets probed by another rank, in order of first use; or NULL: probe here */
+    const struct sw_data_info
+        *known; /* data sets probed by another rank, in order of first use; or NULL: probe here */
     int64_t n_known;
-    enum sw_isa isa;          /* for the memory figures */
+    enum sw_isa isa; /* for the memory figures */
 };
 
-/* Build the plan. On SW_CONFIG or SW_IO, `errors` holds the full report for a person: for each error
- * file:line:column, the source line with a caret, the value got, the values allowed and the nearest key.
- * Free with sw_sweep_fini. Errors: SW_CONFIG, SW_IO (data), SW_NOMEM. */
-enum sw_status sw_plan_build(const struct sw_plan_source *source, struct sw_sweep *out, struct sw_text *errors) SW_NODISCARD;
+/* Build the plan. On SW_CONFIG or SW_IO, `errors` holds the full report for a person: for each
+ * error file:line:column, the source line with a caret, the value got, the values allowed and the
+ * nearest key. Free with sw_sweep_fini. Errors: SW_CONFIG, SW_IO (data), SW_NOMEM. */
+enum sw_status sw_plan_build(const struct sw_plan_source *source, struct sw_sweep *out,
+                             struct sw_text *errors) SW_NODISCARD;
 
 /* Figures for `sweepstake plan`. */
 struct sw_plan_cost {
@@ -38,9 +41,12 @@ struct sw_plan_cost {
 };
 void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out);
 
-/* Allowed words of a registry, for messages and `show`: name `index` and its summary; NULL past the end. */
+/* Allowed words of a registry, for messages and `show`: name `index` and its summary; NULL past the
+ * end. */
 const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const char **summary);
 
-/* How two plans differ, for --resume: one line per differing trial setting ("trial 3: train.batch: 60 -> 64")
- * or trial count; empty when they are the same. Text changes that change no setting are no difference. */
-enum sw_status sw_plan_compare(const char *canonical_old, const char *canonical_new, struct sw_text *differences) SW_NODISCARD;
+/* How two plans differ, for --resume: one line per differing trial setting ("trial 3: train.batch:
+ * 60 -> 64") or trial count; empty when they are the same. Text changes that change no setting are
+ * no difference. */
+enum sw_status sw_plan_compare(const char *canonical_old, const char *canonical_new,
+                               struct sw_text *differences) SW_NODISCARD;

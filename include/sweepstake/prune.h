@@ -1,22 +1,23 @@
 /* Module: prune
  * Purpose: trained weights + mask + criterion -> a smaller mask, with exact counts.
- * Rules that hold for every criterion: exactly the planned number of weights is removed; ties are broken
- *   by (score, layer, index), all ascending: among equal scores the lowest index goes first; nothing that
- *   was removed returns; a layer keeps at least min_keep weights. (Both reference codes of the
- *   literature prune one weight more and lose ties.) */
+ * Rules that hold for every criterion: exactly the planned number of weights is removed; ties are
+ * broken by (score, layer, index), all ascending: among equal scores the lowest index goes first;
+ * nothing that was removed returns; a layer keeps at least min_keep weights. (Both reference codes
+ * of the literature prune one weight more and lose ties.) */
 #pragma once
 
 #include "sweepstake/sweep.h"
 
-/* ---- criteria: one file and one line in src/prune/criteria.def each ----------------------------------- */
+/* ---- criteria: one file and one line in src/prune/criteria.def each
+ * ----------------------------------- */
 
 /* What a criterion may look at, for one layer. Arrays of `count` elements, row order. */
 struct sw_score_input {
     const float *weights; /* trained values; 0 where removed */
     const float *theta0;  /* values at initialisation */
     int64_t count;
-    uint64_t seed;        /* of the trial */
-    int64_t round;        /* the round that the new mask is for, from 1 */
+    uint64_t seed; /* of the trial */
+    int64_t round; /* the round that the new mask is for, from 1 */
     int64_t layer;
 };
 struct sw_criterion {
@@ -35,31 +36,38 @@ const char *sw_scope_at(size_t index, const char **summary);
 const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
 
-/* ---- counts ---------------------------------------------------------------------------------------------- */
+/* ---- counts
+ * ---------------------------------------------------------------------------------------------- */
 
-/* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]. Iterative, layer scope:
- * every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the output
- * layer), never below min(min_keep, size). With prune.target the round that would pass it keeps exactly
- * round-half-up((1 - target) * prunable) in all: the layers' removals of that round are scaled by one
- * factor, largest remainders first, ties to the lower layer. */
-void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round, int64_t *kept);
+/* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]. Iterative, layer
+ * scope: every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the
+ * output layer), never below min(min_keep, size). With prune.target the round that would pass it
+ * keeps exactly round-half-up((1 - target) * prunable) in all: the layers' removals of that round
+ * are scaled by one factor, largest remainders first, ties to the lower layer. */
+void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                   int64_t *kept);
 
 /* Prunes of a trial: prune.rounds, or fewer when prune.target is reached earlier. */
 int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *arch);
 
 /* The sparsity that `round` asks for before rounding to whole weights. */
-double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round);
+double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                          int64_t round);
 
-/* ---- selection -------------------------------------------------------------------------------------------- */
+/* ---- selection
+ * -------------------------------------------------------------------------------------------- */
 
-/* Clear bits of mask[count] so that exactly `keep` stay set: those with the highest scores (ties: the higher
- * index stays). NaN scores count as the lowest. Errors: SW_INTERNAL when fewer than `keep` are set. */
-enum sw_status sw_prune_select(const float *scores, int64_t count, int64_t keep, uint8_t *mask) SW_NODISCARD;
+/* Clear bits of mask[count] so that exactly `keep` stay set: those with the highest scores (ties:
+ * the higher index stays). NaN scores count as the lowest. Errors: SW_INTERNAL when fewer than
+ * `keep` are set. */
+enum sw_status sw_prune_select(const float *scores, int64_t count, int64_t keep,
+                               uint8_t *mask) SW_NODISCARD;
 
 /* The whole step: from the parent's trained survivors and mask to the mask of `round`.
  *   parent_mask, mask  arch->mask_bytes; parent_survivors in sw_net_get_survivors' order;
  *   theta0 float[parameters]; kept[n_layers] for the new mask.
  * Errors: SW_NOMEM, SW_CONFIG (unknown criterion), SW_INTERNAL. */
-enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
-                              const uint8_t *parent_mask, const float *parent_survivors, const float *theta0,
+enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              int64_t round, const uint8_t *parent_mask,
+                              const float *parent_survivors, const float *theta0,
                               const int64_t *kept, uint8_t *mask) SW_NODISCARD;

@@ -9,31 +9,34 @@
 
 /* What a number is for. Values are part of the results: never renumber, only append. */
 enum sw_random_purpose {
-    SW_RANDOM_INIT = 1,     /* weights at initialisation; stream = parameter number */
-    SW_RANDOM_REINIT = 2,   /* weights of the reinit control; stream = round << 32 | parameter */
-    SW_RANDOM_ORDER = 3,    /* order of the training samples; stream = epoch */
-    SW_RANDOM_SYNTHETIC = 4,/* synthetic data; stream = which array */
-    SW_RANDOM_PRUNE = 5,    /* random pruning scores; stream = round << 32 | parameter */
-    SW_RANDOM_BENCH = 6     /* random masks and inputs of the benchmarks */
+    SW_RANDOM_INIT = 1,      /* weights at initialisation; stream = parameter number */
+    SW_RANDOM_REINIT = 2,    /* weights of the reinit control; stream = round << 32 | parameter */
+    SW_RANDOM_ORDER = 3,     /* order of the training samples; stream = epoch */
+    SW_RANDOM_SYNTHETIC = 4, /* synthetic data; stream = which array */
+    SW_RANDOM_PRUNE = 5,     /* random pruning scores; stream = round << 32 | parameter */
+    SW_RANDOM_BENCH = 6      /* random masks and inputs of the benchmarks */
 };
 
 /* Four independent 32-bit numbers. */
 struct sw_random_words {
     uint32_t word[4];
 };
-struct sw_random_words sw_random_draw(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
-                                      uint64_t index);
+struct sw_random_words sw_random_draw(uint64_t seed, enum sw_random_purpose purpose,
+                                      uint64_t stream, uint64_t index);
 
 /* One 64-bit number: words 0 and 1 of the draw. */
-uint64_t sw_random_u64(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream, uint64_t index);
+uint64_t sw_random_u64(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
+                       uint64_t index);
 
 /* Uniform in [0, 1), 53 bits. */
-double sw_random_uniform(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream, uint64_t index);
+double sw_random_uniform(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
+                         uint64_t index);
 
 /* Standard normal by Box-Muller in double; element `index` of the stream. */
-double sw_random_normal(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream, uint64_t index);
+double sw_random_normal(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
+                        uint64_t index);
 
 /* Fill order[0..n) with a permutation of 0..n-1 (Fisher-Yates, unbiased by rejection).
  * n in 0..2^31-1. */
-void sw_random_permutation(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream, int32_t *order,
-                           int64_t n);
+void sw_random_permutation(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
+                           int32_t *order, int64_t n);

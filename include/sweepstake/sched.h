@@ -1,7 +1,7 @@
 /* Module: sched
- * Purpose: who does which round. Rank 0 coordinates; the other ranks (or rank 0 itself when it is alone)
- *          are workers; each worker supervises one trainer process.
- * Takes: a sweep and its store. Gives: every round committed once, or recorded as failed. */
+ * Purpose: who does which round. Rank 0 coordinates; the other ranks (or rank 0 itself when it is
+ * alone) are workers; each worker supervises one trainer process. Takes: a sweep and its store.
+ * Gives: every round committed once, or recorded as failed. */
 #pragma once
 
 #include "sweepstake/proc.h"
@@ -9,37 +9,40 @@
 #include "sweepstake/sweep.h"
 
 struct sw_sched_options {
-    int threads;             /* per trainer */
-    int64_t attempts;        /* tries of a round whose trainer crashes; at least 1 */
-    double hang_seconds;     /* a trainer without progress for that long is killed */
-    double grace_seconds;    /* after a stop signal, running rounds may finish within this time */
+    int threads;          /* per trainer */
+    int64_t attempts;     /* tries of a round whose trainer crashes; at least 1 */
+    double hang_seconds;  /* a trainer without progress for that long is killed */
+    double grace_seconds; /* after a stop signal, running rounds may finish within this time */
     bool durable;
     const char *backend;
 };
 
 /* A point in the life of a sweep, told on rank 0 only, from the coordinator's loop. */
 struct sw_sched_view {
-    int64_t done, total;      /* rounds */
-    int64_t failed;           /* trials with a failed round */
+    int64_t done, total; /* rounds */
+    int64_t failed;      /* trials with a failed round */
     int64_t running, workers;
-    double elapsed;           /* seconds of this run */
-    double eta;               /* seconds to the end; NaN while unknown */
+    double elapsed; /* seconds of this run */
+    double eta;     /* seconds to the end; NaN while unknown */
 };
 struct sw_sched_observer {
     void *context;
     /* A round was committed (its record is read back from the store). */
-    void (*round_done)(void *context, const struct sw_sched_view *view, const struct sw_round_record *record);
+    void (*round_done)(void *context, const struct sw_sched_view *view,
+                       const struct sw_round_record *record);
     void (*tick)(void *context, const struct sw_sched_view *view); /* about ten times a second */
-    void (*notice)(void *context, const char *text);               /* crashes, retries, lost workers, stopping */
+    void (*notice)(void *context, const char *text); /* crashes, retries, lost workers, stopping */
 };
 
-/* Run the sweep on all ranks. Collective at start (environment, data into shared memory, agreement on the
- * instruction set), then point-to-point. The store exists; `lock` is rank 0's, NULL elsewhere.
- * Signals: SIGUSR1 and SIGUSR2 (also SIGTERM and SIGINT, with no grace) stop at the next safe point.
- * Returns on every rank the outcome: SW_OK all done, SW_PARTIAL some trials failed, SW_STOPPED,
- * SW_IO (a worker could not write), SW_INTERNAL. *clean is false when a rank was lost. */
-enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path, struct sw_store_lock *lock,
-                            struct sw_server *server, enum sw_isa isa, const struct sw_sched_options *options,
+/* Run the sweep on all ranks. Collective at start (environment, data into shared memory, agreement
+ * on the instruction set), then point-to-point. The store exists; `lock` is rank 0's, NULL
+ * elsewhere. Signals: SIGUSR1 and SIGUSR2 (also SIGTERM and SIGINT, with no grace) stop at the next
+ * safe point. Returns on every rank the outcome: SW_OK all done, SW_PARTIAL some trials failed,
+ * SW_STOPPED, SW_IO (a worker could not write), SW_INTERNAL. *clean is false when a rank was lost.
+ */
+enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path,
+                            struct sw_store_lock *lock, struct sw_server *server, enum sw_isa isa,
+                            const struct sw_sched_options *options,
                             const struct sw_sched_observer *observer, bool *clean) SW_NODISCARD;
 
 /* The trainer process's main, for sw_proc_serve. */

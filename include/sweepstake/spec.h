@@ -1,6 +1,6 @@
 /* Module: spec
- * Purpose: the two plain-data tables that cross every border: trial spec (going in) and round record
- *          (coming out), plus curves, layers and alerts. Each field is stated once, in a .def file.
+ * Purpose: the two plain-data tables that cross every border: trial spec (going in) and round
+ * record (coming out), plus curves, layers and alerts. Each field is stated once, in a .def file.
  * Takes: nothing. Gives: structs, field tables, canonical text, identity digests. */
 #pragma once
 
@@ -12,15 +12,28 @@
 #include "sweepstake/status.h"
 #include "sweepstake/text.h"
 
-/* ---- trial spec ---------------------------------------------------------------------------------- */
+/* ---- trial spec
+ * ---------------------------------------------------------------------------------- */
 
-#define SW_INT_NULL INT64_MIN /* an INT field that is absent; an absent REAL is NaN */
+#define SW_INT_NULL INT64_MIN          /* an INT field that is absent; an absent REAL is NaN */
 #define SW_SEED_MAX 9007199254740992LL /* 2^53: exact in JSON readers and doubles */
 
-enum sw_field_kind { SW_KIND_INT, SW_KIND_REAL, SW_KIND_TEXT, SW_KIND_NAME, SW_KIND_NAMES, SW_KIND_SHAPE };
+enum sw_field_kind {
+    SW_KIND_INT,
+    SW_KIND_REAL,
+    SW_KIND_TEXT,
+    SW_KIND_NAME,
+    SW_KIND_NAMES,
+    SW_KIND_SHAPE
+};
 
 /* What a field can change; see trial_spec.def. */
-enum sw_field_stage { SW_STAGE_DATA = 1, SW_STAGE_TRAIN = 2, SW_STAGE_PRUNE = 4, SW_STAGE_LABEL = 8 };
+enum sw_field_stage {
+    SW_STAGE_DATA = 1,
+    SW_STAGE_TRAIN = 2,
+    SW_STAGE_PRUNE = 4,
+    SW_STAGE_LABEL = 8
+};
 
 /* Lists that words come from; the plan knows which module owns which. */
 enum sw_registry {
@@ -55,13 +68,13 @@ struct sw_trial_spec {
 };
 
 struct sw_field {
-    const char *key;  /* "train.optimizer.lr" */
+    const char *key; /* "train.optimizer.lr" */
     const char *member;
     enum sw_field_kind kind;
-    size_t offset;    /* in struct sw_trial_spec */
-    size_t size;      /* bytes of the member */
-    const char *preset; /* default as text; "" is null */
-    double lowest, highest; /* INT, REAL, SHAPE elements */
+    size_t offset;             /* in struct sw_trial_spec */
+    size_t size;               /* bytes of the member */
+    const char *preset;        /* default as text; "" is null */
+    double lowest, highest;    /* INT, REAL, SHAPE elements */
     enum sw_registry registry; /* NAME, NAMES */
     const char *unit;
     enum sw_field_stage stage;
@@ -79,15 +92,18 @@ void sw_spec_set_defaults(struct sw_trial_spec *spec);
 /* Set one field from text, checking kind and bounds ("0.2", "null", "adam", "a,b", "1x28x28").
  * Registry words are not checked here. Errors: SW_CONFIG with a text that names the key, the value
  * and what is allowed; the spec is then unchanged. */
-enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *field, const char *text) SW_NODISCARD;
+enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *field,
+                           const char *text) SW_NODISCARD;
 
-/* One field as text, as sw_spec_set reads it; reals with 17 significant digits; null is "null".
- * `out` holds at least 256 bytes. Returns out. */
-char *sw_spec_get(const struct sw_trial_spec *spec, const struct sw_field *field, char *out, size_t size);
+/* One field as text, as sw_spec_set reads it; reals as the shortest text that reads back equal;
+ * null is "null". `out` holds at least 256 bytes. Returns out. */
+char *sw_spec_get(const struct sw_trial_spec *spec, const struct sw_field *field, char *out,
+                  size_t size);
 
-/* "key: value\n" for every field whose stage is in `stages` (bit set), in table order: the text behind
- * every digest. The default value is written out too. */
-enum sw_status sw_spec_canonical(const struct sw_trial_spec *spec, unsigned stages, struct sw_text *out) SW_NODISCARD;
+/* "key: value\n" for every field whose stage is in `stages` (bit set), in table order: the text
+ * behind every digest. The default value is written out too. */
+enum sw_status sw_spec_canonical(const struct sw_trial_spec *spec, unsigned stages,
+                                 struct sw_text *out) SW_NODISCARD;
 
 /* Iterate the words of a NAMES field: copies word `index` into `word`, false past the end. */
 bool sw_spec_word(const char *names, size_t index, char word[32]);
@@ -95,7 +111,8 @@ bool sw_spec_word(const char *names, size_t index, char word[32]);
 /* Elements of a SHAPE field into shape[0..4); returns how many (0 when malformed). */
 int sw_spec_shape(const char *text, int64_t shape[4]);
 
-/* ---- controls ------------------------------------------------------------------------------------ */
+/* ---- controls
+ * ------------------------------------------------------------------------------------ */
 
 /* What a training is beside the ticket itself. Values are stored: append only.
  * X(NAME, "name", "summary") */
@@ -113,7 +130,8 @@ const char *sw_control_name(enum sw_control control);
 const char *sw_control_summary(enum sw_control control);
 bool sw_control_find(const char *name, enum sw_control *out);
 
-/* ---- round record -------------------------------------------------------------------------------- */
+/* ---- round record
+ * -------------------------------------------------------------------------------- */
 
 enum sw_column_kind { SW_COLUMN_I64, SW_COLUMN_F64, SW_COLUMN_STR };
 
@@ -147,23 +165,23 @@ struct sw_round_record {
 
 /* One row of /layers: a prunable layer of a finished round. */
 struct sw_layer_record {
-    char name[32];          /* "fc1.weight" */
-    int64_t weights;        /* weights of the layer */
-    int64_t nnz;            /* weights left */
-    double sparsity;        /* 1 - nnz / weights */
-    double weight_norm;     /* L2 norm of the trained survivors */
-    double gradient_norm;   /* L2 norm of the last watched gradient; NaN when unwatched */
-    double gradient_rms;    /* that norm over sqrt(nnz) */
-    char format[8];         /* "dense" or "csr" */
+    char name[32];        /* "fc1.weight" */
+    int64_t weights;      /* weights of the layer */
+    int64_t nnz;          /* weights left */
+    double sparsity;      /* 1 - nnz / weights */
+    double weight_norm;   /* L2 norm of the trained survivors */
+    double gradient_norm; /* L2 norm of the last watched gradient; NaN when unwatched */
+    double gradient_rms;  /* that norm over sqrt(nnz) */
+    char format[8];       /* "dense" or "csr" */
 };
 
 /* One row of /curves: an evaluation along a training. */
 struct sw_curve_point {
-    int64_t step;               /* steps done before this evaluation */
-    double epoch;               /* the same in epochs */
-    double learning_rate;       /* rate of the next step (of the last one at the end) */
-    double train_loss;          /* mean batch loss since the previous evaluation; NaN at step 0 */
-    double validation_loss;     /* NaN without validation images */
+    int64_t step;           /* steps done before this evaluation */
+    double epoch;           /* the same in epochs */
+    double learning_rate;   /* rate of the next step (of the last one at the end) */
+    double train_loss;      /* mean batch loss since the previous evaluation; NaN at step 0 */
+    double validation_loss; /* NaN without validation images */
     double validation_accuracy;
     double test_loss;
     double test_accuracy;
@@ -187,7 +205,7 @@ struct sw_column {
     size_t size;   /* bytes */
     const char *unit;
     const char *description;
-    bool result;   /* part of the digest */
+    bool result; /* part of the digest */
 };
 enum sw_table { SW_TABLE_ROUNDS, SW_TABLE_LAYERS, SW_TABLE_CURVES, SW_TABLE_ALERTS };
 const struct sw_column *sw_spec_columns(enum sw_table table, size_t *n_columns, size_t *row_bytes);

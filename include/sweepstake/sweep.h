@@ -1,11 +1,13 @@
 /* Module: spec
- * Purpose: the checked, expanded sweep as plain data, and the arithmetic of where each round's bytes go.
- * Takes: filled in by plan. Gives: read by trial, store, sched and cli, which never see the sweep file. */
+ * Purpose: the checked, expanded sweep as plain data, and the arithmetic of where each round's
+ * bytes go. Takes: filled in by plan. Gives: read by trial, store, sched and cli, which never see
+ * the sweep file. */
 #pragma once
 
 #include "sweepstake/spec.h"
 
-/* ---- network as seen from outside ---------------------------------------------------------------- */
+/* ---- network as seen from outside
+ * ---------------------------------------------------------------- */
 
 #define SW_MAX_RANK 4
 
@@ -29,20 +31,21 @@ struct sw_arch {
     int64_t input_shape[3]; /* [channels, height, width] */
     int64_t classes;
     int64_t n_params;
-    int64_t n_layers;  /* prunable parameters */
-    int64_t parameters; /* all elements of theta */
-    int64_t prunable;   /* elements of prunable parameters */
-    int64_t mask_bytes; /* one bit per prunable weight, every parameter starting on a byte */
+    int64_t n_layers;        /* prunable parameters */
+    int64_t parameters;      /* all elements of theta */
+    int64_t prunable;        /* elements of prunable parameters */
+    int64_t mask_bytes;      /* one bit per prunable weight, every parameter starting on a byte */
     struct sw_param *params; /* owned */
 };
 
-/* ---- data sets as seen from outside --------------------------------------------------------------- */
+/* ---- data sets as seen from outside
+ * --------------------------------------------------------------- */
 
 struct sw_data_info {
     char name[32];
-    int64_t shape[3];   /* [channels, height, width] of one sample */
+    int64_t shape[3]; /* [channels, height, width] of one sample */
     int64_t classes;
-    int64_t train;      /* training images, validation excluded */
+    int64_t train; /* training images, validation excluded */
     int64_t validation;
     int64_t test;
     int64_t block_bytes; /* memory of the decoded set */
@@ -51,12 +54,15 @@ struct sw_data_info {
     struct sw_digest checksum; /* of the decoded images and labels */
 };
 
-/* ---- rounds --------------------------------------------------------------------------------------- */
+/* ---- rounds
+ * --------------------------------------------------------------------------------------- */
 
 /* The pieces of a finished round, in the order in which they are written and checked. */
 enum sw_section {
-    SW_SECTION_THETA0,  /* float[parameters]: weights at initialisation; written by the round that owns them */
-    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; tickets only */
+    SW_SECTION_THETA0,  /* float[parameters]: weights at initialisation; written by the round that
+                           owns them */
+    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; tickets
+                           only */
     SW_SECTION_WEIGHTS, /* float[survivors]: trained values, parameters in order, kept ones only */
     SW_SECTION_LAYERS,  /* struct sw_layer_record[n_layers] */
     SW_SECTION_CURVES,  /* struct sw_curve_point[curve_points] */
@@ -64,63 +70,69 @@ enum sw_section {
     SW_SECTION_RECORD,  /* struct sw_round_record */
     SW_SECTION_COUNT
 };
-const char *sw_section_name(enum sw_section section); /* dataset in the store: "theta0", "masks", ... */
+const char *
+sw_section_name(enum sw_section section); /* dataset in the store: "theta0", "masks", ... */
 
 #define SW_ALERTS_MAX 16 /* rows of /alerts reserved per round; the last one tells of the rest */
 
 /* One distinct training. Plain data, stored as it is in /plan/rounds. */
 struct sw_round_plan {
-    int64_t row;         /* row of /rounds */
-    int64_t trial;       /* first trial that uses it */
+    int64_t row;   /* row of /rounds */
+    int64_t trial; /* first trial that uses it */
     int64_t round;
-    int64_t control;     /* enum sw_control */
-    int64_t parent;      /* row whose mask and trained weights it starts from (round - 1 of the ticket),
-                            -1 for round 0; for a control: the row of its ticket, whose mask it uses */
-    int64_t arch;        /* index into sweep->archs */
-    int64_t data;        /* index into sweep->datas */
-    int64_t theta0_owner;/* row that writes its initial weights (its own row, or an earlier one) */
-    int64_t mask_owner;  /* row that writes its mask: its own for a ticket, the ticket's for a control */
-    int64_t steps;       /* steps of the training */
+    int64_t control; /* enum sw_control */
+    int64_t parent;  /* row whose mask and trained weights it starts from (round - 1 of the ticket),
+                        -1 for round 0; for a control: the row of its ticket, whose mask it uses */
+    int64_t arch;    /* index into sweep->archs */
+    int64_t data;    /* index into sweep->datas */
+    int64_t theta0_owner; /* row that writes its initial weights (its own row, or an earlier one) */
+    int64_t
+        mask_owner; /* row that writes its mask: its own for a ticket, the ticket's for a control */
+    int64_t steps;  /* steps of the training */
     int64_t curve_points;
-    int64_t nnz;         /* prunable weights kept (exact in advance for layer scope) */
-    int64_t survivors;   /* nnz and all parameters that are never pruned */
-    int64_t offset[SW_SECTION_COUNT]; /* first element of its slab in the section's dataset, -1 if it has none */
-    int64_t length[SW_SECTION_COUNT]; /* elements reserved there: floats, bytes or rows; 0 if none */
+    int64_t nnz;                      /* prunable weights kept (exact in advance for layer scope) */
+    int64_t survivors;                /* nnz and all parameters that are never pruned */
+    int64_t offset[SW_SECTION_COUNT]; /* first element of its slab in the section's dataset, -1 if
+                                         it has none */
+    int64_t
+        length[SW_SECTION_COUNT]; /* elements reserved there: floats, bytes or rows; 0 if none */
     double sparsity_requested;
-    double flops;        /* of its training, evaluations included */
-    int64_t rank_bytes;  /* private memory of the process that runs it */
-    char id[40];         /* hexadecimal digest of everything that can change its result */
+    double flops;       /* of its training, evaluations included */
+    int64_t rank_bytes; /* private memory of the process that runs it */
+    char id[40];        /* hexadecimal digest of everything that can change its result */
 };
 
 /* A checked, expanded sweep. Built by plan, borrowed by everyone else. */
 struct sw_sweep {
     char name[96];
-    char store[256];       /* path of the store */
-    char *text;            /* the sweep file, exact bytes; owned */
+    char store[256]; /* path of the store */
+    char *text;      /* the sweep file, exact bytes; owned */
     size_t text_bytes;
-    char *overrides;       /* "key=value\n" per --set, in order; owned, "" when none */
+    char *overrides;         /* "key=value\n" per --set, in order; owned, "" when none */
     struct sw_digest digest; /* of text and overrides */
-    char *canonical;       /* canonical text of every trial, for comparing plans on resume; owned */
+    char *canonical; /* canonical text of every trial, for comparing plans on resume; owned */
     int64_t n_trials;
     struct sw_trial_spec *trials; /* owned */
     int64_t n_archs;
-    struct sw_arch *archs;        /* owned */
+    struct sw_arch *archs; /* owned */
     int64_t n_datas;
     struct sw_data_info *datas;   /* owned */
     int64_t n_rounds;             /* distinct trainings, controls included */
     struct sw_round_plan *rounds; /* owned; parents come before their children */
     int64_t *kept;                /* [n_rounds][max_layers] weights kept per layer; owned */
     int64_t max_layers;
-    int64_t rounds_wide;          /* largest number of trainings of one trial: max over trials of rounds + 1 */
-    int64_t *trial_rounds;        /* [n_trials][rounds_wide][SW_CONTROL_COUNT] row or -1; owned */
-    int64_t shared;               /* trainings saved because trials share them */
+    int64_t
+        rounds_wide; /* largest number of trainings of one trial: max over trials of rounds + 1 */
+    int64_t *trial_rounds; /* [n_trials][rounds_wide][SW_CONTROL_COUNT] row or -1; owned */
+    int64_t shared;        /* trainings saved because trials share them */
     int64_t extent[SW_SECTION_COUNT]; /* elements of each section's dataset */
 };
 
 void sw_sweep_fini(struct sw_sweep *sweep);
 
 /* Row of a trial's training, -1 when it has none. */
-int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round, enum sw_control control);
+int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
+                     enum sw_control control);
 
 /* Bytes of one element of a section. */
 size_t sw_section_element_bytes(enum sw_section section);
@@ -129,8 +141,8 @@ size_t sw_section_element_bytes(enum sw_section section);
  * curve_points, owners and archs. Slabs follow each other in row order. */
 void sw_sweep_lay_out(struct sw_sweep *sweep);
 
-/* Where the sections of one round stand in a single block of memory (the shared memory between a worker
- * and its trainer): each begins on a 64-byte boundary. Lengths are those of the plan. */
+/* Where the sections of one round stand in a single block of memory (the shared memory between a
+ * worker and its trainer): each begins on a 64-byte boundary. Lengths are those of the plan. */
 struct sw_payload_layout {
     size_t offset[SW_SECTION_COUNT];
     size_t bytes[SW_SECTION_COUNT]; /* reserved; 0 when the round does not have the section */
@@ -138,18 +150,21 @@ struct sw_payload_layout {
 };
 void sw_payload_lay_out(const struct sw_round_plan *round, struct sw_payload_layout *out);
 
-/* ---- sink ----------------------------------------------------------------------------------------- */
+/* ---- sink
+ * ----------------------------------------------------------------------------------------- */
 
 struct sw_progress {
-    int64_t step, steps;   /* of this training */
+    int64_t step, steps; /* of this training */
 };
 
-/* How a running trial reaches the outside. Implemented by sched over shared memory, by tests in memory. */
+/* How a running trial reaches the outside. Implemented by sched over shared memory, by tests in
+ * memory. */
 struct sw_sink {
     void *context;
     /* Copy a section of another round (parent or owner) into `out`, exactly `bytes`.
      * Errors: SW_NOT_FOUND when it was not provided, SW_DAMAGED when the size differs. */
-    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, void *out, size_t bytes);
+    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, void *out,
+                           size_t bytes);
     /* Hand over a section of this round; copied. Called once per section, record last.
      * Errors: SW_INTERNAL when it is larger than planned. */
     enum sw_status (*save)(void *context, enum sw_section section, const void *from, size_t bytes);
@@ -157,7 +172,8 @@ struct sw_sink {
     void (*progress)(void *context, const struct sw_progress *progress);
 };
 
-/* Everything a trainer needs to run one round; plain data for shared memory, followed by nothing. */
+/* Everything a trainer needs to run one round; plain data for shared memory, followed by nothing.
+ */
 #define SW_MAX_LAYERS 256
 struct sw_round_task {
     struct sw_trial_spec spec;

@@ -20,14 +20,16 @@ double sw_clock_cpu(void);
 /* Read a whole file of at most `limit` bytes into a new NUL-terminated buffer (free with SW_FREE).
  * Errors: SW_IO (missing, unreadable, a directory), SW_CONFIG (larger than `limit`), SW_NOMEM.
  * The text names the path. */
-enum sw_status sw_file_read(const char *path, size_t limit, char **bytes, size_t *length) SW_NODISCARD;
+enum sw_status sw_file_read(const char *path, size_t limit, char **bytes,
+                            size_t *length) SW_NODISCARD;
 
 /* Write a whole file: temporary name, then rename. Errors: SW_IO. */
 enum sw_status sw_file_write(const char *path, const void *bytes, size_t length) SW_NODISCARD;
 
 /* Read or write exactly `length` bytes at `offset`, going on after signals and short counts.
  * Errors: SW_IO (also at the end of the file); `path` is for the message only. */
-enum sw_status sw_file_pread(int fd, void *bytes, size_t length, off_t offset, const char *path) SW_NODISCARD;
+enum sw_status sw_file_pread(int fd, void *bytes, size_t length, off_t offset,
+                             const char *path) SW_NODISCARD;
 enum sw_status sw_file_pwrite(int fd, const void *bytes, size_t length, off_t offset,
                               const char *path) SW_NODISCARD;
 

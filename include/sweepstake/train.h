@@ -6,54 +6,63 @@
 
 #include "sweepstake/net.h"
 
-/* ---- optimizers: one file and one line in src/train/optimizers.def each ------------------------------ */
+/* ---- optimizers: one file and one line in src/train/optimizers.def each
+ * ------------------------------ */
 
 struct sw_optimizer_state; /* buffers for every net parameter; opaque */
 struct sw_optimizer {
     const char *name;
     const char *summary;
     const char *const *options; /* keys of the train.optimizer.* fields it uses; NULL-terminated */
-    /* State arrays float[n] kept per parameter, as many as `spec` needs (0 for sgd without momentum). */
+    /* State arrays float[n] kept per parameter, as many as `spec` needs (0 for sgd without
+     * momentum). */
     int (*n_states)(const struct sw_trial_spec *spec);
-    /* Update one parameter. `states` has n_states buffers; `step` counts from 1; `lr` is this step's. */
-    enum sw_status (*update)(struct sw_hal *hal, const struct sw_trial_spec *spec, const struct sw_net_param *param,
-                             struct sw_buffer *const *states, int64_t step, double lr);
+    /* Update one parameter. `states` has n_states buffers; `step` counts from 1; `lr` is this
+     * step's. */
+    enum sw_status (*update)(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                             const struct sw_net_param *param, struct sw_buffer *const *states,
+                             int64_t step, double lr);
 };
 const struct sw_optimizer *sw_optimizer_at(size_t index);
 const struct sw_optimizer *sw_optimizer_find(const char *name);
 
-/* ---- learning-rate schedules: one file and one line in src/train/schedules.def each ------------------- */
+/* ---- learning-rate schedules: one file and one line in src/train/schedules.def each
+ * ------------------- */
 
 struct sw_lr_schedule {
     const char *name;
     const char *summary;
-    const char *const *options; /* keys of the train.schedule.* fields it uses beside the warmup's */
+    const char *const
+        *options; /* keys of the train.schedule.* fields it uses beside the warmup's */
     /* Factor on the base rate at `step` (from 0) of `steps`, without the warmup. */
     double (*factor)(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
 };
 const struct sw_lr_schedule *sw_lr_schedule_at(size_t index);
 const struct sw_lr_schedule *sw_lr_schedule_find(const char *name);
 
-/* Learning rate of `step` (from 0): base * factor, times a linear ramp from warmup.start to 1 over the
- * first ceil(fraction * steps) steps. */
+/* Learning rate of `step` (from 0): base * factor, times a linear ramp from warmup.start to 1 over
+ * the first ceil(fraction * steps) steps. */
 double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
 
-/* ---- length -------------------------------------------------------------------------------------------- */
+/* ---- length
+ * -------------------------------------------------------------------------------------------- */
 
-/* Steps of a training (train.steps, or epochs * ceil(images / batch)), steps of one epoch, and rows of its
- * curve: an evaluation before step 0, after every `evaluate.every` steps, and at the end. */
+/* Steps of a training (train.steps, or epochs * ceil(images / batch)), steps of one epoch, and rows
+ * of its curve: an evaluation before step 0, after every `evaluate.every` steps, and at the end. */
 int64_t sw_train_steps(const struct sw_trial_spec *spec, int64_t train_images);
 int64_t sw_train_epoch_steps(const struct sw_trial_spec *spec, int64_t train_images);
 int64_t sw_train_curve_points(const struct sw_trial_spec *spec, int64_t steps);
 /* FLOPs of a whole training with its evaluations, for layers with kept[l] weights. */
-double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch, const struct sw_data_info *data,
-                      const int64_t *kept);
+double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                      const struct sw_data_info *data, const int64_t *kept);
 /* Bytes of optimizer state for that many survivors. */
 int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors);
 
-/* ---- training ------------------------------------------------------------------------------------------ */
+/* ---- training
+ * ------------------------------------------------------------------------------------------ */
 
-#define SW_EVALUATE_BATCH 256 /* samples of one forward pass of an evaluation; max_batch is at least this */
+#define SW_EVALUATE_BATCH                                                                          \
+    256 /* samples of one forward pass of an evaluation; max_batch is at least this */
 
 /* How others take part in a training. Any member may be NULL. A status other than SW_OK ends the
  * training and is returned (SW_DIVERGED marks the round as failed). */
@@ -62,7 +71,8 @@ struct sw_train_hooks {
     /* After the backward pass of a step, before the update. `loss` is the mean over the batch. */
     enum sw_status (*after_backward)(void *context, struct sw_net *net, int64_t step, double loss);
     /* After each evaluation. */
-    enum sw_status (*after_evaluation)(void *context, struct sw_net *net, const struct sw_curve_point *point);
+    enum sw_status (*after_evaluation)(void *context, struct sw_net *net,
+                                       const struct sw_curve_point *point);
 };
 
 struct sw_train_outcome {
@@ -71,12 +81,13 @@ struct sw_train_outcome {
     int64_t points;          /* curve points written; fewer than planned when it diverged */
 };
 
-/* Train. curve[sw_train_curve_points(...)] is the caller's. Deterministic: depends on spec, data and the
- * net's weights only. Errors: what hooks return; SW_NOMEM. */
-enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec, const struct sw_data *data,
-                            const struct sw_train_hooks *hooks, struct sw_curve_point *curve,
+/* Train. curve[sw_train_curve_points(...)] is the caller's. Deterministic: depends on spec, data
+ * and the net's weights only. Errors: what hooks return; SW_NOMEM. */
+enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec,
+                            const struct sw_data *data, const struct sw_train_hooks *hooks,
+                            struct sw_curve_point *curve,
                             struct sw_train_outcome *out) SW_NODISCARD;
 
 /* Mean loss and count of right answers over a split (0 images: NaN and 0). */
-enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data, enum sw_split split,
-                                 double *loss, int64_t *correct) SW_NODISCARD;
+enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
+                                 enum sw_split split, double *loss, int64_t *correct) SW_NODISCARD;

@@ -11,16 +11,17 @@
 struct sw_trial_place {
     const char *backend; /* "cpu" */
     int64_t rank, threads, attempt;
-    double assigned;     /* sw_clock_wall when the round was handed out */
+    double assigned; /* sw_clock_wall when the round was handed out */
 };
 
-/* Run one round. A diverged training is a result: the record says failed with the reason, its weights
- * are saved as they are, and SW_OK is returned.
- * Errors: what the sink returns; SW_NOMEM; SW_INTERNAL. */
-enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_hal *hal, const struct sw_data *data,
-                                  const struct sw_trial_place *place, const struct sw_sink *sink) SW_NODISCARD;
+/* Run one round. A diverged training is a result: the record says failed with the reason, its
+ * weights are saved as they are, and SW_OK is returned. Errors: what the sink returns; SW_NOMEM;
+ * SW_INTERNAL. */
+enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_hal *hal,
+                                  const struct sw_data *data, const struct sw_trial_place *place,
+                                  const struct sw_sink *sink) SW_NODISCARD;
 
-/* The record of a round that could not be run at all (the trainer crashed `attempt` times, or its parent
- * failed): status failed, the reason, planned counts, no figures (NaN). */
-void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_trial_place *place, const char *reason,
-                            struct sw_round_record *out);
+/* The record of a round that could not be run at all (the trainer crashed `attempt` times, or its
+ * parent failed): status failed, the reason, planned counts, no figures (NaN). */
+void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_trial_place *place,
+                            const char *reason, struct sw_round_record *out);

@@ -9,7 +9,8 @@
 
 #include "sweepstake/comm.h"
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running
+ * -------------------------------------------------------------------------------------- */
 
 struct outcome {
     unsigned run, failed;
@@ -62,7 +63,8 @@ int sw_test_main_mpi(const char *name, CU_SuiteInfo *suites) {
     return worst != 0;
 }
 
-/* ---- scratch folders --------------------------------------------------------------------------------- */
+/* ---- scratch folders
+ * --------------------------------------------------------------------------------- */
 
 static char folders[64][64];
 static size_t n_folders;
@@ -91,7 +93,8 @@ const char *sw_test_folder(void) {
     return folder;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------ */
+/* ---- numbers
+ * ------------------------------------------------------------------------------------------ */
 
 int sw_test_close(const float *a, const float *b, size_t n, double absolute, double relative) {
     size_t worst = 0;
@@ -104,6 +107,7 @@ int sw_test_close(const float *a, const float *b, size_t n, double absolute, dou
         }
     }
     if (excess == 0) return 1;
-    fprintf(stderr, "  element %zu of %zu: %.9g is not %.9g\n", worst, n, (double) a[worst], (double) b[worst]);
+    fprintf(stderr, "  element %zu of %zu: %.9g is not %.9g\n", worst, n, (double) a[worst],
+            (double) b[worst]);
     return 0;
 }

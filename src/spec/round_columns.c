@@ -1,0 +1,134 @@
+#include <string.h>
+
+#include "sweepstake/spec.h"
+
+/* ---- controls
+ * ----------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *summary;
+} controls[] = {
+#define SW_CONTROL_ROW(id, name, summary) {name, summary},
+    SW_CONTROL_LIST(SW_CONTROL_ROW)
+#undef SW_CONTROL_ROW
+};
+
+const char *sw_control_name(enum sw_control control) {
+    return (unsigned) control < SW_CONTROL_COUNT ? controls[control].name : "unknown";
+}
+
+const char *sw_control_summary(enum sw_control control) {
+    return (unsigned) control < SW_CONTROL_COUNT ? controls[control].summary : "";
+}
+
+bool sw_control_find(const char *name, enum sw_control *out) {
+    for (int i = 0; i < SW_CONTROL_COUNT; i++) {
+        if (strcmp(controls[i].name, name) == 0) {
+            *out = (enum sw_control) i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- columns
+ * ------------------------------------------------------------------------------------------- */
+
+#define KIND_I64 SW_COLUMN_I64
+#define KIND_F64 SW_COLUMN_F64
+#define KIND_STR8 SW_COLUMN_STR
+#define KIND_STR16 SW_COLUMN_STR
+#define KIND_STR32 SW_COLUMN_STR
+#define KIND_STR64 SW_COLUMN_STR
+#define KIND_STR80 SW_COLUMN_STR
+#define KIND_STR128 SW_COLUMN_STR
+
+#define ROW(type, owner, field, measure, text, is_result)                                          \
+    {                                                                                              \
+        .name = #field, .kind = KIND_##type, .offset = offsetof(owner, field),                     \
+        .size = sizeof(((owner *) 0)->field), .unit = (measure), .description = (text),            \
+        .result = (is_result)                                                                      \
+    }
+
+#define MEASURED_OFFSET offsetof(struct sw_round_record, measured)
+
+static const struct sw_column round_columns[] = {
+#define SW_RESULT_COLUMNS
+#define SW_COLUMN(type, field, measure, text)                                                      \
+    ROW(type, struct sw_round_results, field, measure, text, true),
+#include "sweepstake/round_record.def"
+#undef SW_COLUMN
+#undef SW_RESULT_COLUMNS
+#define SW_MEASURED_COLUMNS
+#define SW_COLUMN(type, member, measure, text)                                                     \
+    {.name = #member,                                                                              \
+     .kind = KIND_##type,                                                                          \
+     .offset = MEASURED_OFFSET + offsetof(struct sw_round_measured, member),                       \
+     .size = sizeof(((struct sw_round_measured *) 0)->member),                                     \
+     .unit = (measure),                                                                            \
+     .description = (text),                                                                        \
+     .result = false},
+#include "sweepstake/round_record.def"
+#undef SW_COLUMN
+#undef SW_MEASURED_COLUMNS
+};
+
+#define LAYER(type, field, measure, text)                                                          \
+    ROW(type, struct sw_layer_record, field, measure, text, true)
+static const struct sw_column layer_columns[] = {
+    LAYER(STR32, name, "", "parameter"),
+    LAYER(I64, weights, "", "weights of the layer"),
+    LAYER(I64, nnz, "", "weights left"),
+    LAYER(F64, sparsity, "", "share of weights removed"),
+    LAYER(F64, weight_norm, "", "L2 norm of the trained survivors"),
+    LAYER(F64, gradient_norm, "", "L2 norm of the last watched gradient; NaN when unwatched"),
+    LAYER(F64, gradient_rms, "", "that norm over the root of the weights left"),
+    LAYER(STR8, format, "", "how the layer was multiplied: dense or csr"),
+};
+
+#define POINT(type, field, measure, text)                                                          \
+    ROW(type, struct sw_curve_point, field, measure, text, true)
+static const struct sw_column curve_columns[] = {
+    POINT(I64, step, "steps", "training steps done"),
+    POINT(F64, epoch, "epochs", "the same in epochs"),
+    POINT(F64, learning_rate, "", "learning rate of the next step"),
+    POINT(F64, train_loss, "nats", "mean batch loss since the previous row; NaN at step 0"),
+    POINT(F64, validation_loss, "nats", "mean cross-entropy over the validation images"),
+    POINT(F64, validation_accuracy, "", "share of validation images classified right"),
+    POINT(F64, test_loss, "nats", "mean cross-entropy over the test images"),
+    POINT(F64, test_accuracy, "", "share of test images classified right"),
+    POINT(I64, validation_correct, "images", "validation images classified right"),
+    POINT(I64, test_correct, "images", "test images classified right"),
+};
+
+#define ALERT(type, field, measure, text) ROW(type, struct sw_alert, field, measure, text, true)
+static const struct sw_column alert_columns[] = {
+    ALERT(I64, step, "steps", "training steps done when it was raised"),
+    ALERT(F64, value, "", "number that raised it"),
+    ALERT(STR32, monitor, "", "monitor that raised it"),
+    ALERT(STR80, message, "", "what a person should know"),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+const struct sw_column *sw_spec_columns(enum sw_table table, size_t *n_columns, size_t *row_bytes) {
+    switch (table) {
+    case SW_TABLE_ROUNDS:
+        *n_columns = COUNT(round_columns);
+        *row_bytes = sizeof(struct sw_round_record);
+        return round_columns;
+    case SW_TABLE_LAYERS:
+        *n_columns = COUNT(layer_columns);
+        *row_bytes = sizeof(struct sw_layer_record);
+        return layer_columns;
+    case SW_TABLE_CURVES:
+        *n_columns = COUNT(curve_columns);
+        *row_bytes = sizeof(struct sw_curve_point);
+        return curve_columns;
+    case SW_TABLE_ALERTS:
+        break;
+    }
+    *n_columns = COUNT(alert_columns);
+    *row_bytes = sizeof(struct sw_alert);
+    return alert_columns;
+}
