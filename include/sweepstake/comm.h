@@ -36,8 +36,7 @@ enum sw_status sw_comm_minimum(int64_t value, int64_t *out) SW_NODISCARD;
  * everywhere. Collective. */
 enum sw_status sw_comm_agree(enum sw_status mine) SW_NODISCARD;
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------ */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 #define SW_MESSAGE_BYTES 512 /* every message has this size */
 

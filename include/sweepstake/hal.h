@@ -31,8 +31,7 @@ struct sw_hal_options {
     enum sw_isa isa; /* instruction set for CPU backends */
 };
 
-/* ---- backends
- * ------------------------------------------------------------------------------------- */
+/* ---- backends ------------------------------------------------------------------------------- */
 
 /* Backend number `index` of this build, NULL past the end; by name, NULL when unknown. */
 const struct sw_backend *sw_backend_at(size_t index);
@@ -48,8 +47,7 @@ enum sw_status sw_hal_open(const struct sw_backend *backend, const struct sw_hal
 void sw_hal_close(struct sw_hal **hal);
 int sw_hal_threads(const struct sw_hal *hal);
 
-/* ---- memory
- * --------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 /* Zeroed memory of a device. The caller owns it; free before closing the device. */
 enum sw_status sw_hal_alloc(struct sw_hal *hal, int64_t bytes, const char *what,
@@ -68,8 +66,7 @@ enum sw_status sw_hal_download(const struct sw_buffer *from, int64_t offset, voi
 /* Set all bytes to zero. */
 enum sw_status sw_hal_zero(struct sw_buffer *buffer) SW_NODISCARD;
 
-/* ---- input
- * ---------------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 /* x[f, b] = table[f / plane][images[index[b], f]] for b < batch, 0 for the padding;
  * labels_out[b] = labels[index[b]].
@@ -81,8 +78,7 @@ enum sw_status sw_hal_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              const int32_t *index, int64_t features, int64_t plane, int64_t batch,
                              struct sw_buffer *x, struct sw_buffer *labels_out) SW_NODISCARD;
 
-/* ---- linear layers, dense: through a BLAS
- * --------------------------------------------------------- */
+/* ---- linear layers, dense: through a BLAS --------------------------------------------------- */
 
 /* y[O, L] = w[O, I] x[I, L] */
 enum sw_status sw_hal_dense_forward(struct sw_hal *hal, const struct sw_buffer *w,
@@ -97,8 +93,7 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
                                              const struct sw_buffer *x, int64_t out, int64_t in,
                                              int64_t ld, struct sw_buffer *dw) SW_NODISCARD;
 
-/* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients
- * --------------- */
+/* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients -------- */
 
 /* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row
  * order. */
@@ -134,8 +129,7 @@ enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *
 enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
 
-/* ---- elementwise
- * ---------------------------------------------------------------------------------- */
+/* ---- elementwise ---------------------------------------------------------------------------- */
 
 /* y[o, b] += bias[o], then max(0, .) when relu is not 0; in place over y[O, L]. */
 enum sw_status sw_hal_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
@@ -147,8 +141,7 @@ enum sw_status sw_hal_relu_backward(struct sw_hal *hal, const struct sw_buffer *
 enum sw_status sw_hal_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out,
                                     int64_t ld, struct sw_buffer *dbias) SW_NODISCARD;
 
-/* ---- loss
- * ----------------------------------------------------------------------------------------- */
+/* ---- loss ----------------------------------------------------------------------------------- */
 
 /* Softmax cross-entropy over logits[C, L]. loss_sum: sum over b < batch of -log softmax(label), in
  * double; correct: samples whose largest logit (lowest class on ties) is the label. dlogits, when
@@ -158,8 +151,7 @@ enum sw_status sw_hal_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                            struct sw_buffer *dlogits, double *loss_sum,
                            int64_t *correct) SW_NODISCARD;
 
-/* ---- optimizers: one pass over n values
- * ------------------------------------------------------------ */
+/* ---- optimizers: one pass over n values ----------------------------------------------------- */
 
 /* g += decay w; v = momentum v + g; w -= lr v  (v may be NULL when momentum is 0). PyTorch's SGD.
  */
@@ -177,8 +169,7 @@ enum sw_status sw_hal_adam(struct sw_hal *hal, struct sw_buffer *w, const struct
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) SW_NODISCARD;
 
-/* ---- reductions
- * ------------------------------------------------------------------------------------ */
+/* ---- reductions ----------------------------------------------------------------------------- */
 
 /* Sum of squares of n floats, in double, in a fixed order. */
 enum sw_status sw_hal_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,

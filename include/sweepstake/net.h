@@ -12,8 +12,7 @@
 #include "sweepstake/random.h"
 #include "sweepstake/sweep.h"
 
-/* ---- models
- * ---------------------------------------------------------------------------------------- */
+/* ---- models --------------------------------------------------------------------------------- */
 
 /* A layer as a model lists it. Linear layers for now; the kind chooses the row of layers.def. */
 enum sw_layer_kind { SW_LAYER_LINEAR };
@@ -50,8 +49,7 @@ void sw_arch_fini(struct sw_arch *arch);
 /* The l-th prunable parameter. */
 const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer);
 
-/* ---- initialisation
- * --------------------------------------------------------------------------------- */
+/* ---- initialisation ------------------------------------------------------------------------- */
 
 /* Distributions: one line each in src/net/inits.def. deviation = f(fan_in, fan_out). */
 struct sw_init {
@@ -69,8 +67,7 @@ const struct sw_init *sw_init_find(const char *name);
 void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
                      enum sw_random_purpose purpose, int64_t round, float *theta);
 
-/* ---- network on a device
- * ---------------------------------------------------------------------------- */
+/* ---- network on a device -------------------------------------------------------------------- */
 
 struct sw_net; /* opaque */
 

@@ -14,8 +14,7 @@
 
 #define SW_PROC_MAX_FDS 16
 
-/* ---- in the rank
- * ------------------------------------------------------------------------------------------ */
+/* ---- in the rank ---------------------------------------------------------------------------- */
 
 struct sw_server; /* opaque */
 
@@ -49,8 +48,7 @@ enum sw_status sw_proc_poll(struct sw_server *server, bool *got,
 /* "killed by signal 11 (Segmentation fault)", "ended with exit code 3". Returns out. */
 char *sw_proc_describe(const struct sw_proc_event *event, char *out, size_t size);
 
-/* ---- in the server and the trainer
- * ------------------------------------------------------------------------- */
+/* ---- in the server and the trainer ---------------------------------------------------------- */
 
 /* The trainer's main: its socket to the rank and the file descriptors it was given. Its result is
  * the exit code of the process. */

@@ -8,8 +8,7 @@
 
 #include "sweepstake/sweep.h"
 
-/* ---- criteria: one file and one line in src/prune/criteria.def each
- * ----------------------------------- */
+/* ---- criteria: one file and one line in src/prune/criteria.def each ------------------------- */
 
 /* What a criterion may look at, for one layer. Arrays of `count` elements, row order. */
 struct sw_score_input {
@@ -36,8 +35,7 @@ const char *sw_scope_at(size_t index, const char **summary);
 const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
 
-/* ---- counts
- * ---------------------------------------------------------------------------------------------- */
+/* ---- counts --------------------------------------------------------------------------------- */
 
 /* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]. Iterative, layer
  * scope: every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the
@@ -54,8 +52,7 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
 
-/* ---- selection
- * -------------------------------------------------------------------------------------------- */
+/* ---- selection ------------------------------------------------------------------------------ */
 
 /* Clear bits of mask[count] so that exactly `keep` stay set: those with the highest scores (ties:
  * the higher index stays). NaN scores count as the lowest. Errors: SW_INTERNAL when fewer than

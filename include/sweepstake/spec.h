@@ -12,8 +12,7 @@
 #include "sweepstake/status.h"
 #include "sweepstake/text.h"
 
-/* ---- trial spec
- * ---------------------------------------------------------------------------------- */
+/* ---- trial spec ----------------------------------------------------------------------------- */
 
 #define SW_INT_NULL INT64_MIN          /* an INT field that is absent; an absent REAL is NaN */
 #define SW_SEED_MAX 9007199254740992LL /* 2^53: exact in JSON readers and doubles */
@@ -111,8 +110,7 @@ bool sw_spec_word(const char *names, size_t index, char word[32]);
 /* Elements of a SHAPE field into shape[0..4); returns how many (0 when malformed). */
 int sw_spec_shape(const char *text, int64_t shape[4]);
 
-/* ---- controls
- * ------------------------------------------------------------------------------------ */
+/* ---- controls ------------------------------------------------------------------------------- */
 
 /* What a training is beside the ticket itself. Values are stored: append only.
  * X(NAME, "name", "summary") */
@@ -130,8 +128,7 @@ const char *sw_control_name(enum sw_control control);
 const char *sw_control_summary(enum sw_control control);
 bool sw_control_find(const char *name, enum sw_control *out);
 
-/* ---- round record
- * -------------------------------------------------------------------------------- */
+/* ---- round record --------------------------------------------------------------------------- */
 
 enum sw_column_kind { SW_COLUMN_I64, SW_COLUMN_F64, SW_COLUMN_STR };
 

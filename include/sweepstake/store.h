@@ -53,8 +53,7 @@ const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t
 int64_t sw_store_row(const struct sw_store *store, int64_t trial, int64_t round,
                      enum sw_control control);
 
-/* ---- rounds
- * ------------------------------------------------------------------------------------------- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 /* A finished round, section by section; NULL where the round has none. bytes as really used. */
 struct sw_payload {
@@ -106,8 +105,7 @@ enum sw_status sw_store_export(struct sw_store *store, int64_t row,
 /* Human-readable schema: every dataset and column with type, unit and description. */
 enum sw_status sw_store_describe_schema(struct sw_text *out) SW_NODISCARD;
 
-/* ---- lock, heartbeat, exit file
- * -------------------------------------------------------------------------- */
+/* ---- lock, heartbeat, exit file ------------------------------------------------------------- */
 
 /* STORE.lock keeps a second writer out and tells `status` that the job lives. */
 struct sw_store_lock_info {

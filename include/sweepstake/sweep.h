@@ -6,8 +6,7 @@
 
 #include "sweepstake/spec.h"
 
-/* ---- network as seen from outside
- * ---------------------------------------------------------------- */
+/* ---- network as seen from outside ----------------------------------------------------------- */
 
 #define SW_MAX_RANK 4
 
@@ -38,8 +37,7 @@ struct sw_arch {
     struct sw_param *params; /* owned */
 };
 
-/* ---- data sets as seen from outside
- * --------------------------------------------------------------- */
+/* ---- data sets as seen from outside --------------------------------------------------------- */
 
 struct sw_data_info {
     char name[32];
@@ -54,8 +52,7 @@ struct sw_data_info {
     struct sw_digest checksum; /* of the decoded images and labels */
 };
 
-/* ---- rounds
- * --------------------------------------------------------------------------------------- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 /* The pieces of a finished round, in the order in which they are written and checked. */
 enum sw_section {
@@ -150,8 +147,7 @@ struct sw_payload_layout {
 };
 void sw_payload_lay_out(const struct sw_round_plan *round, struct sw_payload_layout *out);
 
-/* ---- sink
- * ----------------------------------------------------------------------------------------- */
+/* ---- sink ----------------------------------------------------------------------------------- */
 
 struct sw_progress {
     int64_t step, steps; /* of this training */

@@ -6,8 +6,7 @@
 
 #include "sweepstake/net.h"
 
-/* ---- optimizers: one file and one line in src/train/optimizers.def each
- * ------------------------------ */
+/* ---- optimizers: one file and one line in src/train/optimizers.def each --------------------- */
 
 struct sw_optimizer_state; /* buffers for every net parameter; opaque */
 struct sw_optimizer {
@@ -26,8 +25,7 @@ struct sw_optimizer {
 const struct sw_optimizer *sw_optimizer_at(size_t index);
 const struct sw_optimizer *sw_optimizer_find(const char *name);
 
-/* ---- learning-rate schedules: one file and one line in src/train/schedules.def each
- * ------------------- */
+/* ---- learning-rate schedules: one file and one line in src/train/schedules.def each --------- */
 
 struct sw_lr_schedule {
     const char *name;
@@ -44,8 +42,7 @@ const struct sw_lr_schedule *sw_lr_schedule_find(const char *name);
  * the first ceil(fraction * steps) steps. */
 double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
 
-/* ---- length
- * -------------------------------------------------------------------------------------------- */
+/* ---- length --------------------------------------------------------------------------------- */
 
 /* Steps of a training (train.steps, or epochs * ceil(images / batch)), steps of one epoch, and rows
  * of its curve: an evaluation before step 0, after every `evaluate.every` steps, and at the end. */
@@ -58,8 +55,7 @@ double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *ar
 /* Bytes of optimizer state for that many survivors. */
 int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors);
 
-/* ---- training
- * ------------------------------------------------------------------------------------------ */
+/* ---- training ------------------------------------------------------------------------------- */
 
 #define SW_EVALUATE_BATCH                                                                          \
     256 /* samples of one forward pass of an evaluation; max_batch is at least this */

@@ -12,8 +12,7 @@
 
 #include "sweepstake/memory.h"
 
-/* ---- clock
- * ----------------------------------------------------------------------------------------- */
+/* ---- clock ---------------------------------------------------------------------------------- */
 
 static double seconds_of(clockid_t clock) {
     struct timespec now;
@@ -38,8 +37,7 @@ void sw_clock_sleep(double seconds) {
     (void) nanosleep(&wait, NULL);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 enum sw_status sw_file_pread(int fd, void *bytes, size_t length, off_t offset, const char *path) {
     size_t done = 0;
@@ -120,8 +118,7 @@ bool sw_file_exists(const char *path) {
     return stat(path, &info) == 0;
 }
 
-/* ---- processor
- * --------------------------------------------------------------------------------------- */
+/* ---- processor ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;

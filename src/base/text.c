@@ -10,8 +10,7 @@
 
 #include "sweepstake/memory.h"
 
-/* ---- growing text
- * --------------------------------------------------------------------------------- */
+/* ---- growing text --------------------------------------------------------------------------- */
 
 /* Make room for `more` bytes and a NUL. */
 static enum sw_status reserve(struct sw_text *text, size_t more) {
@@ -62,8 +61,7 @@ void sw_text_copy(char *to, size_t size, const char *from) {
     memset(to + length, 0, size - length);
 }
 
-/* ---- numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 /* strtoll and strtod skip blanks in front, which a strict reader must not. */
 static bool starts_like_number(const char *text) {
@@ -92,8 +90,7 @@ bool sw_text_to_real(const char *text, double *out) {
     return true;
 }
 
-/* ---- nearest word
- * ------------------------------------------------------------------------------------- */
+/* ---- nearest word --------------------------------------------------------------------------- */
 
 #define WORD_MAX 64
 
@@ -142,8 +139,7 @@ const char *sw_text_nearest(const char *word, const char *const *candidates, siz
     return nearest;
 }
 
-/* ---- numbers for people
- * --------------------------------------------------------------------------------- */
+/* ---- numbers for people --------------------------------------------------------------------- */
 
 char *sw_text_bytes(char *out, size_t size, double bytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

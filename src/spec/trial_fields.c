@@ -43,8 +43,7 @@ const struct sw_field *sw_spec_find_field(const char *key) {
     return NULL;
 }
 
-/* ---- setting
- * ---------------------------------------------------------------------------------------- */
+/* ---- setting -------------------------------------------------------------------------------- */
 
 static bool is_null(const char *text) {
     return *text == '\0' || strcmp(text, "null") == 0 || strcmp(text, "~") == 0;
@@ -165,8 +164,7 @@ void sw_spec_set_defaults(struct sw_trial_spec *spec) {
     }
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 char *sw_spec_get(const struct sw_trial_spec *spec, const struct sw_field *field, char *out,
                   size_t size) {

@@ -9,8 +9,7 @@
 
 #include "sweepstake/comm.h"
 
-/* ---- running
- * -------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 struct outcome {
     unsigned run, failed;
@@ -63,8 +62,7 @@ int sw_test_main_mpi(const char *name, CU_SuiteInfo *suites) {
     return worst != 0;
 }
 
-/* ---- scratch folders
- * --------------------------------------------------------------------------------- */
+/* ---- scratch folders ------------------------------------------------------------------------ */
 
 static char folders[64][64];
 static size_t n_folders;
@@ -93,8 +91,7 @@ const char *sw_test_folder(void) {
     return folder;
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------ */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 int sw_test_close(const float *a, const float *b, size_t n, double absolute, double relative) {
     size_t worst = 0;
