@@ -64,7 +64,7 @@ static enum sw_status set_int(const struct sw_field *field, const char *text, vo
                 return SW_FAIL(SW_CONFIG, "%s: '%s' is not a whole number", field->key, text);
             value = (int64_t) real;
         }
-        if ((double) value < field->lowest || (double) value > field->highest)
+        if (value < (int64_t) field->lowest || value > (int64_t) field->highest)
             return SW_FAIL(SW_CONFIG, "%s: %" PRId64 " is not within %.0f .. %.0f", field->key,
                            value, field->lowest, field->highest);
     }
