@@ -1,5 +1,5 @@
-/* Module: net, private: a network on a device. net.c builds it and moves weights, net_pass.c computes,
- * memory.c tells its bytes in advance. */
+/* Module: net, private: a network on a device. net.c builds it and moves weights, net_pass.c
+ * computes, memory.c tells its bytes in advance. */
 #pragma once
 
 #include "layer.h"
@@ -18,7 +18,8 @@ struct sw_net {
     struct sw_net_param *params; /* [arch->n_params] */
     struct sw_buffer *input;     /* float[features, L] */
     struct sw_buffer *labels;    /* int32[L] */
-    /* Gradients of the layers' outputs, of which two live at a time: that of layer l is in [l % 2]. */
+    /* Gradients of the layers' outputs, two of which live at a time: that of layer l is in
+     * [l % 2]. */
     struct sw_buffer *gradient[2];
     struct sw_buffer
         *scratch; /* a dense weight gradient, of the largest layer that needs one; or NULL */
@@ -27,5 +28,5 @@ struct sw_net {
     int64_t differentiated; /* batch whose gradient of the logits is there; 0 for none */
 };
 
-/* Features of the widest layer output whose gradient is in gradient[parity]; 0 when there is none. */
+/* Features of the widest layer output whose gradient is in gradient[parity]; 0 without any. */
 int64_t sw_net_gradient_features(const struct sw_model_desc *desc, int parity);

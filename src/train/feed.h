@@ -9,8 +9,8 @@ struct sw_feed {
     struct sw_buffer *images, *labels, *table; /* the data set's memory, wrapped */
 };
 
-/* Make a split readable. The data outlives the feed; finish with sw_feed_fini. Errors: SW_CONFIG when
- * the data's shape or classes are not the network's, SW_NOMEM. */
+/* Make a split readable. The data outlives the feed; finish with sw_feed_fini. Errors: SW_CONFIG
+ * when the data's shape or classes are not the network's, SW_NOMEM. */
 enum sw_status sw_feed_init(struct sw_net *net, const struct sw_data *data, enum sw_split split,
                             struct sw_feed *out) SW_NODISCARD;
 void sw_feed_fini(struct sw_feed *feed);

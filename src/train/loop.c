@@ -1,4 +1,4 @@
-/* One training: epochs of a shuffled data set in steps of one batch, with evaluations between them. */
+/* One training: epochs of a shuffled data set in steps of one batch, evaluations between them. */
 #include <math.h>
 
 #include "feed.h"

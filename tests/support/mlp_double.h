@@ -1,5 +1,5 @@
-/* A multi-layer perceptron in plain double arithmetic, one sample at a time, sharing no code with the
- * program: what networks, gradients and optimizers are checked against.
+/* A multi-layer perceptron in plain double arithmetic, one sample at a time, sharing no code with
+ * the program: what networks, gradients and optimizers are checked against.
  * theta holds fc1.weight [out, in], fc1.bias [out], fc2.weight, ... one after the other. */
 #pragma once
 

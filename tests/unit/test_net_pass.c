@@ -1,4 +1,4 @@
-/* Networks against a plain double-precision implementation: dense, dense with a mask, and sparse. */
+/* Networks against a plain double-precision implementation: dense, dense with a mask, sparse. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,8 +175,8 @@ static void check_batch(struct lab *lab, int64_t batch) {
         check_param(lab, &params[p], TOLERANCE * largest);
 }
 
-/* Check a density with every backend that runs here and every instruction set, counting the formats of
- * pruned layers. */
+/* Check a density with every backend that runs here and every instruction set, counting the
+ * formats of the layers. */
 static void check_density(double density, int formats[2]) {
     struct lab lab;
     for (size_t i = 0; sw_backend_at(i) != NULL; i++) {

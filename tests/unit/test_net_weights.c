@@ -149,15 +149,19 @@ static void predicted_bytes_are_the_allocated_ones(void) {
 }
 
 static void bytes_of_a_small_network_add_up(void) {
+    struct sw_arch small;
+    struct sw_net *net = NULL;
     struct sw_net_memory memory;
-    struct sw_net *net = build(NULL, 4);
+    SW_TEST_OK(sw_arch_create("mlp-9-5", (int64_t[3]){1, 2, 3}, 7, &small));
+    SW_TEST_OK(sw_net_create(hal, &small, NULL, 4, &net));
     sw_net_memory(net, &memory);
-    CU_ASSERT_EQUAL(memory.weights, arch.parameters * 4);
-    CU_ASSERT_EQUAL(memory.gradients, arch.parameters * 4);
-    /* Input 6, outputs 9, 5 and 4, gradients 9 and 5 features, and labels; 8 lanes. */
-    CU_ASSERT_EQUAL(memory.activations, (6 + 9 + 5 + 4 + 9 + 5 + 1) * 8 * 4);
+    CU_ASSERT_EQUAL(memory.weights, (9 * 7 + 5 * 10 + 7 * 6) * 4);
+    CU_ASSERT_EQUAL(memory.gradients, memory.weights);
+    /* Input 6, outputs 9, 5 and 7, gradients of 9 (or 7) and of 5 features, and labels; 8 lanes. */
+    CU_ASSERT_EQUAL(memory.activations, (6 + 9 + 5 + 7 + 9 + 5 + 1) * 8 * 4);
     CU_ASSERT_EQUAL(memory.workspace, 0);
     sw_net_destroy(&net);
+    sw_arch_fini(&small);
 }
 
 /* ---- what cannot be built ------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Whole trainings on synthetic data: against a double-precision training, in their counts and order, in
- * what stops them, and in being repeatable to the bit. */
+/* Whole trainings on synthetic data: against a double-precision training, in their counts and
+ * order, in what stops them, and in being repeatable to the bit. */
 #include <math.h>
 #include <string.h>
 
@@ -27,8 +27,8 @@ struct lab {
     struct sw_train_outcome outcome;
 };
 
-/* 300 images of 1x4x4 in 4 classes: 240 to train on, 60 for validation; 270 to test, more than fit into
- * one pass of an evaluation. */
+/* 300 images of 1x4x4 in 4 classes: 240 to train on, 60 for validation; 270 to test, more than fit
+ * into one pass of an evaluation. */
 static void set_defaults(struct sw_trial_spec *spec) {
     sw_spec_set_defaults(spec);
     SW_TEXT_COPY(spec->data_name, "synthetic");
@@ -484,7 +484,7 @@ static void a_training_is_the_same_for_any_threads_and_after_rebuilding(void) {
     }
 }
 
-/* Nothing of the mask may leak into a second training of the same network. */
+/* Nothing of a training may leak into the next one of the same network. */
 static void a_network_can_be_trained_again(void) {
     struct lab lab;
     struct sw_trial_spec spec;
