@@ -193,7 +193,7 @@ static void equal_alerts_are_kept_once(void) {
 static void the_last_slot_counts_the_rest(void) {
     struct watched w;
     begin(&w);
-    char message[16];
+    char message[32];
     for (int i = 0; i < 40; i++) {
         snprintf(message, sizeof message, "number %d", i);
         sw_watch_alert(&w.watch, "test", i, 1, message);

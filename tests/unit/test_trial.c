@@ -37,7 +37,7 @@ static void set_spec(void) {
     spec.train_batch = 24;
     spec.train_evaluate_every = 10;
     spec.train_optimizer_lr = 0.01;
-    spec.prune_rate = 0.3;
+    spec.prune_rate = 0.5; /* 12.5 % are left of row 3: sparse kernels */
     spec.seed = 11;
 }
 
@@ -159,18 +159,61 @@ static void theta0_is_saved_by_its_owners_alone(void) {
 }
 
 static void a_control_has_its_own_theta0_on_the_tickets_mask(void) {
-    const float *ours = sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_THETA0, NULL);
-    const float *tickets = sw_fake_sink_get(&sink, 0, SW_SECTION_THETA0, NULL);
-    int64_t equal = 0;
-    for (int64_t p = 0; p < arch.n_params; p++)
-        for (int64_t i = 0; arch.params[p].prunable && i < arch.params[p].count; i++)
-            equal += ours[arch.params[p].offset + i] == tickets[arch.params[p].offset + i];
-    CU_ASSERT_EQUAL(equal, 0);
+    float drawn[2000];
+    size_t bytes = (size_t) arch.parameters * sizeof *drawn;
+    const struct sw_init *init = sw_init_find(spec.model_init);
+    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_INIT, 0, drawn);
+    const void *saved = sw_fake_sink_get(&sink, 0, SW_SECTION_THETA0, NULL);
+    CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
+    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_REINIT, CONTROL_ROUND, drawn);
+    saved = sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_THETA0, NULL);
+    CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
     CU_ASSERT_PTR_NULL(sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_MASK, NULL));
     const struct sw_round_results *result = &record_of(&sink, CONTROL_ROW)->result;
     CU_ASSERT_STRING_EQUAL(result->control, "reinit");
     CU_ASSERT_STRING_EQUAL(record_of(&sink, CONTROL_ROUND)->result.control, "ticket");
     CU_ASSERT_EQUAL(result->nnz, record_of(&sink, CONTROL_ROUND)->result.nnz);
+}
+
+/* The mask of round 1 leaves the largest of the weights that round 0 ended with. */
+static void masks_come_from_the_parents_trained_weights(void) {
+    const float *weights = sw_fake_sink_get(&sink, 0, SW_SECTION_WEIGHTS, NULL);
+    const uint8_t *mask = sw_fake_sink_get(&sink, 1, SW_SECTION_MASK, NULL);
+    for (int64_t l = 0; l < arch.n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(&arch, l);
+        float largest_gone = 0, smallest_left = INFINITY;
+        for (int64_t i = 0; i < layer->count; i++) {
+            float size = fabsf(weights[layer->offset + i]);
+            if (!sw_mask_get(mask + layer->mask_offset, i))
+                largest_gone = fmaxf(largest_gone, size);
+            else
+                smallest_left = fminf(smallest_left, size);
+        }
+        CU_ASSERT_TRUE(largest_gone > 0 && largest_gone <= smallest_left);
+    }
+}
+
+/* Before its first step, every training stands at theta0 under its mask. */
+static void survivors_start_from_theta0(void) {
+    const int64_t rows[] = {0, 1, 2, 3, CONTROL_ROW};
+    struct sw_hal *hal = open_device(1);
+    for (int i = 0; i < 5; i++) {
+        struct sw_net *net = NULL;
+        double loss = 0;
+        int64_t correct = 0, row = rows[i];
+        int64_t mask_row = row == CONTROL_ROW ? CONTROL_ROUND : row;
+        int64_t theta0_row = row == CONTROL_ROW ? CONTROL_ROW : 0;
+        const struct sw_curve_point *curve = sw_fake_sink_get(&sink, row, SW_SECTION_CURVES, NULL);
+        SW_TEST_OK(sw_net_create(hal, &arch,
+                                 sw_fake_sink_get(&sink, mask_row, SW_SECTION_MASK, NULL),
+                                 SW_EVALUATE_BATCH, &net));
+        SW_TEST_OK(
+            sw_net_set_theta(net, sw_fake_sink_get(&sink, theta0_row, SW_SECTION_THETA0, NULL)));
+        SW_TEST_OK(sw_train_evaluate(net, &data, SW_SPLIT_TEST, &loss, &correct));
+        CU_ASSERT_DOUBLE_EQUAL(loss, curve[0].test_loss, 0);
+        sw_net_destroy(&net);
+    }
+    sw_hal_close(&hal);
 }
 
 /* A new network with the stored mask and weights answers as the record says. */
@@ -241,6 +284,18 @@ static void records_are_complete(void) {
     CU_ASSERT_TRUE(strlen(record->measured.host) > 0 && strlen(record->measured.cores) > 0);
     CU_ASSERT_TRUE(record->measured.latency_1_us > 0 && record->measured.latency_64_us > 0);
     CU_ASSERT_TRUE(record->measured.peak_rss > 1 << 20 && record->measured.bytes_weights > 0);
+}
+
+static void formats_are_those_of_the_table(void) {
+    for (int64_t row = 0; row <= ROUNDS; row++) {
+        struct sw_round_task task = make_task(&spec, row, SW_CONTROL_TICKET);
+        for (int64_t l = 0; l < arch.n_layers; l++) {
+            const struct sw_param *layer = sw_arch_layer(&arch, l);
+            bool csr = sw_hal_choose_format(sw_isa_detect(), layer->shape[0], layer->shape[1],
+                                            task.kept[l]) == SW_FORMAT_CSR;
+            CU_ASSERT_EQUAL(record_of(&sink, row)->measured.inference_format[l], csr ? 'c' : 'd');
+        }
+    }
 }
 
 static void layers_tell_norms_and_formats(void) {
@@ -347,12 +402,13 @@ static void without_validation_images_the_last_point_is_the_early_stop(void) {
 
 /* ---- failures ------------------------------------------------------------------------------ */
 
-/* Steps that are far too long. */
+/* Steps that are far too long: every one multiplies the weights by -999. */
 static struct sw_trial_spec diverging(const char *monitors) {
     struct sw_trial_spec wild = spec;
     SW_TEXT_COPY(wild.train_optimizer_name, "sgd");
     SW_TEXT_COPY(wild.monitor, monitors);
     wild.train_optimizer_lr = 1e3;
+    wild.train_optimizer_weight_decay = 1;
     return wild;
 }
 
@@ -379,6 +435,25 @@ static void a_diverging_training_is_a_failed_round(void) {
     CU_ASSERT_EQUAL(length, (size_t) task.plan.survivors * sizeof(float));
     sw_hal_close(&hal);
     sw_fake_sink_fini(&to);
+}
+
+/* Nobody watches: the training runs to its end, and its figures are judged. */
+static void an_unwatched_divergence_is_a_failed_round_with_repeatable_bytes(void) {
+    struct sw_trial_spec wild = diverging("");
+    struct sw_fake_sink to[2];
+    for (int threads = 1; threads <= 2; threads++) {
+        sw_fake_sink_init(&to[threads - 1]);
+        struct sw_hal *hal = open_device(threads);
+        struct sw_round_task task = make_task(&wild, 0, SW_CONTROL_TICKET);
+        SW_TEST_OK(run(&task, hal, &to[threads - 1]));
+        sw_hal_close(&hal);
+    }
+    CU_ASSERT_STRING_EQUAL(record_of(&to[0], 0)->result.status, "failed");
+    CU_ASSERT_PTR_NOT_NULL(strstr(record_of(&to[0], 0)->result.reason, "final training loss"));
+    CU_ASSERT_EQUAL(record_of(&to[0], 0)->result.curve_points, 6);
+    CU_ASSERT_EQUAL(count_differences(&to[0], &to[1]), 0);
+    sw_fake_sink_fini(&to[0]);
+    sw_fake_sink_fini(&to[1]);
 }
 
 static void errors_of_the_sink_come_back(void) {
@@ -455,10 +530,13 @@ static CU_TestInfo hands_over[] = {
     {"theta0 is saved by its owners alone", theta0_is_saved_by_its_owners_alone},
     {"a control has its own theta0 on the ticket's mask",
      a_control_has_its_own_theta0_on_the_tickets_mask},
+    {"masks come from the parent's trained weights", masks_come_from_the_parents_trained_weights},
+    {"survivors start from theta0", survivors_start_from_theta0},
     {"stored weights reproduce the figures", stored_weights_reproduce_the_figures},
     {"early stop is the first minimum of the validation loss",
      early_stop_is_the_first_minimum_of_the_validation_loss},
     {"records are complete", records_are_complete},
+    {"formats are those of the table", formats_are_those_of_the_table},
     {"layers tell norms and formats", layers_tell_norms_and_formats},
     {"progress is told to the end", progress_is_told_to_the_end},
     CU_TEST_INFO_NULL,
@@ -473,6 +551,8 @@ static CU_TestInfo repeatable[] = {
 };
 static CU_TestInfo failures[] = {
     {"a diverging training is a failed round", a_diverging_training_is_a_failed_round},
+    {"an unwatched divergence is a failed round with repeatable bytes",
+     an_unwatched_divergence_is_a_failed_round_with_repeatable_bytes},
     {"errors of the sink come back", errors_of_the_sink_come_back},
     {"a mask with other counts is damage", a_mask_with_other_counts_is_damage},
     {"a task that does not fit is refused", a_task_that_does_not_fit_is_refused},
