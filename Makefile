@@ -17,7 +17,7 @@ VERSION := 0.1.0
 PACKAGES := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools libopenblas-dev \
             libhwloc-dev libcunit1-dev libfyaml-dev librandom123-dev libxxhash-dev libjansson-dev \
             zlib1g-dev dataset-fashion-mnist python3 python3-numpy python3-h5py python3-pandas \
-            python3-matplotlib
+            python3-matplotlib python3-xxhash
 CHECK_PACKAGES := clang-format clang-tidy cppcheck universal-ctags
 
 # ---- flags --------------------------------------------------------------------------------------

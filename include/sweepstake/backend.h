@@ -12,8 +12,9 @@
 struct sw_buffer {
     struct sw_hal *hal;
     int64_t bytes;
-    void *memory; /* the backend's: host pointer for cpu, a handle elsewhere */
-    int wrapped;  /* 1: the caller's memory, read-only */
+    void *memory;  /* the backend's: host pointer for cpu, a handle elsewhere */
+    int wrapped;   /* 1: the caller's memory, read-only */
+    char what[40]; /* what it is for, for error texts; cut to fit */
 };
 
 struct sw_sparse {

@@ -3,13 +3,13 @@
  *          device memory; a backend is one table of operations (backend.h).
  * Layout: activations are batch-innermost, [features, ld] with ld = sw_hal_lanes(batch): the batch
  *         rounded up to SW_HAL_LANES. Columns batch .. ld of inputs and of gradients are kept at
- * zero by the operations that make them (gather, loss), so that kernels run over whole vectors.
- *         Columns batch .. ld of other activations hold finite numbers without meaning.
- * Letters: B batch, L = ld, I inputs, O outputs, nnz nonzeros. All matrices are row-major and
- * packed. Threads: results do not depend on the number of threads. One context is used by one
- * thread at a time. Errors of all operations: SW_INTERNAL when a buffer is too small or of another
- * context (checked, never compiled out), SW_NOMEM from allocations. On failure nothing is changed.
- */
+ *         zero by the operations that make them (gather, loss), so that kernels run over whole
+ *         vectors. Columns batch .. ld of other activations hold finite numbers without meaning.
+ * Letters: B batch, L = ld, I inputs, O outputs, nnz nonzeros. All matrices are row-major, packed.
+ * Threads: results do not depend on their number. One context is used by one thread at a time.
+ * Errors of all operations: SW_INTERNAL when a buffer is too small, is of another context, is host
+ *         memory to be written, or is input and output at once (checked, never compiled out);
+ *         SW_NOMEM from allocations. On failure nothing is changed. */
 #pragma once
 
 #include <stdint.h>
@@ -46,6 +46,8 @@ enum sw_status sw_hal_open(const struct sw_backend *backend, const struct sw_hal
                            struct sw_hal **out) SW_NODISCARD;
 void sw_hal_close(struct sw_hal **hal);
 int sw_hal_threads(const struct sw_hal *hal);
+/* The BLAS behind dense products: version, build and core as it reports them. Never NULL. */
+const char *sw_hal_blas_version(void);
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -128,6 +130,8 @@ enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *
  * committed table (choice.c), so that every rank decides alike. */
 enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
+/* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
+const char *sw_hal_choice_version(void);
 
 /* ---- elementwise ---------------------------------------------------------------------------- */
 

@@ -1,0 +1,104 @@
+#include "cpu.h"
+
+#include <cblas.h>
+#include <string.h>
+
+#include "sweepstake/memory.h"
+
+const struct sw_cpu_kernels sw_cpu_kernels_ref = {
+    .gather = sw_cpu_ref_gather,
+    .sparse_product = sw_cpu_ref_sparse_product,
+    .sparse_gradient = sw_cpu_ref_sparse_gradient,
+    .bias_activate = sw_cpu_ref_bias_activate,
+    .relu_backward = sw_cpu_ref_relu_backward,
+    .bias_backward = sw_cpu_ref_bias_backward,
+    .loss = sw_cpu_ref_loss,
+    .sgd = sw_cpu_ref_sgd,
+    .adam = sw_cpu_ref_adam,
+    .sum_squares = sw_cpu_ref_sum_squares,
+};
+
+/* ---- device
+ * ---------------------------------------------------------------------------------------- */
+
+static enum sw_status cpu_probe(void) {
+    return SW_OK;
+}
+
+static enum sw_status cpu_open(struct sw_hal *hal) {
+    struct sw_cpu_state *state = NULL;
+    SW_TRY(SW_ALLOC(&state, 1, "the state of a cpu device"));
+    state->kernels = &sw_cpu_kernels_ref;
+    openblas_set_num_threads(1);
+    hal->state = state;
+    return SW_OK;
+}
+
+static void cpu_close(struct sw_hal *hal) {
+    SW_FREE(&hal->state);
+}
+
+/* ---- memory
+ * ---------------------------------------------------------------------------------------- */
+
+static enum sw_status cpu_alloc(struct sw_buffer *buffer) {
+    return sw_memory_alloc((size_t) buffer->bytes, 1, buffer->what, &buffer->memory);
+}
+
+/* The compiler cannot see that a wrapped buffer is never written; hal.c refuses it. */
+static enum sw_status cpu_wrap(struct sw_buffer *buffer, const void *host) {
+    buffer->memory = (void *) (uintptr_t) host;
+    return SW_OK;
+}
+
+static void cpu_free(struct sw_buffer *buffer) {
+    if (!buffer->wrapped) SW_FREE(&buffer->memory);
+}
+
+static enum sw_status cpu_upload(struct sw_buffer *to, int64_t offset, const void *from,
+                                 int64_t bytes) {
+    if (bytes > 0) memcpy((char *) to->memory + offset, from, (size_t) bytes);
+    return SW_OK;
+}
+
+static enum sw_status cpu_download(const struct sw_buffer *from, int64_t offset, void *to,
+                                   int64_t bytes) {
+    if (bytes > 0) memcpy(to, (const char *) from->memory + offset, (size_t) bytes);
+    return SW_OK;
+}
+
+static enum sw_status cpu_zero(struct sw_buffer *buffer) {
+    memset(buffer->memory, 0, (size_t) buffer->bytes);
+    return SW_OK;
+}
+
+const struct sw_backend sw_backend_cpu = {
+    .abi = SW_BACKEND_ABI,
+    .name = "cpu",
+    .summary = "this processor: own kernels per instruction set, dense products through OpenBLAS",
+    .probe = cpu_probe,
+    .open = cpu_open,
+    .close = cpu_close,
+    .alloc = cpu_alloc,
+    .wrap = cpu_wrap,
+    .free = cpu_free,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .zero = cpu_zero,
+    .gather = sw_cpu_gather,
+    .dense_forward = sw_cpu_dense_forward,
+    .dense_backward_data = sw_cpu_dense_backward_data,
+    .dense_backward_weights = sw_cpu_dense_backward_weights,
+    .sparse_forward = sw_cpu_sparse_forward,
+    .sparse_backward_data = sw_cpu_sparse_backward_data,
+    .sparse_backward_weights = sw_cpu_sparse_backward_weights,
+    .sparse_scatter = sw_cpu_sparse_scatter,
+    .sparse_gather = sw_cpu_sparse_gather,
+    .bias_activate = sw_cpu_bias_activate,
+    .relu_backward = sw_cpu_relu_backward,
+    .bias_backward = sw_cpu_bias_backward,
+    .loss = sw_cpu_loss,
+    .sgd = sw_cpu_sgd,
+    .adam = sw_cpu_adam,
+    .sum_squares = sw_cpu_sum_squares,
+};

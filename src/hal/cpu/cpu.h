@@ -1,0 +1,181 @@
+/* The processor as a device: what its files share.
+ * A kernel works on one range of rows or elements, alone and without threads; run.c hands ranges to
+ * threads. How a range is cut never changes a result, so results do not depend on the thread count.
+ * Kernels with the prefix sw_cpu_ref_ are plain C for every x86-64 processor (and the oracle of the
+ * others); those with sw_cpu_avx2_ need AVX2 and FMA. */
+#pragma once
+
+#include "sweepstake/backend.h"
+
+/* ---- arguments of the kernels; shapes as in hal.h
+ * -------------------------------------------------- */
+
+struct sw_cpu_gather {
+    const uint8_t *images, *labels; /* u8[samples, features], u8[samples] */
+    const float *table;             /* [features / plane, 256] */
+    const int32_t *index;           /* [batch] */
+    int64_t features, plane, batch, ld;
+    float *x; /* [features, ld] */
+};
+
+/* out[r] = sum over t in start[r] .. start[r + 1] of values[place[t]] in[index[t]]; rows of ld
+ * floats. Forward: rows of the matrix, place NULL (t itself). Backward: its columns. */
+struct sw_cpu_sparse_product {
+    const int32_t *start, *index, *place;
+    const float *values, *in;
+    int64_t ld;
+    float *out;
+};
+
+struct sw_cpu_sparse_gradient {
+    const int32_t *row_start, *column;
+    const float *dy, *x; /* [rows, ld], [columns, ld] */
+    int64_t ld;
+    float *dvalues; /* [nnz] */
+};
+
+/* Between compact values and a dense matrix; the one that is read stays unchanged. */
+struct sw_cpu_sparse_copy {
+    const int32_t *row_start, *column;
+    int64_t columns;
+    float *values, *w; /* [nnz], [rows, columns] */
+};
+
+struct sw_cpu_activation {
+    const float *bias; /* [rows] */
+    int64_t ld;
+    int relu;
+    float *y; /* [rows, ld] */
+};
+
+struct sw_cpu_relu {
+    const float *y;
+    float *dy;
+};
+
+struct sw_cpu_row_sum {
+    const float *dy; /* [rows, ld] */
+    int64_t ld;
+    float *dbias; /* [rows] */
+};
+
+struct sw_cpu_sgd {
+    float *w, *v; /* v may be NULL */
+    const float *g;
+    float lr, momentum, decay;
+};
+
+struct sw_cpu_adam {
+    float *w, *m, *v;
+    const float *g;
+    struct sw_adam_step step;
+};
+
+/* Reductions are cut into this many parts, whatever the number of threads; parts are added in
+ * order. */
+#define SW_CPU_PARTS 64
+/* The loss walks through the classes of this many samples at a time. */
+#define SW_CPU_LOSS_COLUMNS 32
+
+struct sw_cpu_loss {
+    const float *logits;   /* [classes, ld] */
+    const int32_t *labels; /* [batch], each in 0 .. classes - 1 */
+    int64_t classes, batch, ld;
+    int64_t part_columns; /* samples of a part, a multiple of SW_CPU_LOSS_COLUMNS */
+    float *dlogits;       /* [classes, ld] or NULL */
+    double *loss;         /* [SW_CPU_PARTS] */
+    int64_t *correct;     /* [SW_CPU_PARTS] */
+};
+
+struct sw_cpu_sum_squares {
+    const float *x;
+    int64_t n, part_size;
+    double *sums; /* [SW_CPU_PARTS] */
+};
+
+/* ---- kernels
+ * --------------------------------------------------------------------------------------- */
+
+/* Do the rows, elements or parts first .. last of the operation that `args` describes. */
+typedef void sw_cpu_kernel(const void *args, int64_t first, int64_t last);
+
+struct sw_cpu_kernels {
+    sw_cpu_kernel *gather;          /* features */
+    sw_cpu_kernel *sparse_product;  /* output rows */
+    sw_cpu_kernel *sparse_gradient; /* rows */
+    sw_cpu_kernel *bias_activate;   /* rows */
+    sw_cpu_kernel *relu_backward;   /* elements */
+    sw_cpu_kernel *bias_backward;   /* rows */
+    sw_cpu_kernel *loss;            /* parts */
+    sw_cpu_kernel *sgd;             /* elements */
+    sw_cpu_kernel *adam;            /* elements */
+    sw_cpu_kernel *sum_squares;     /* parts */
+};
+extern const struct sw_cpu_kernels sw_cpu_kernels_ref, sw_cpu_kernels_avx2;
+
+sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
+sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather;
+sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
+sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_adam, sw_cpu_ref_sum_squares;
+
+sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
+sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
+sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_adam, sw_cpu_avx2_sum_squares;
+
+/* Run a kernel over 0 .. n on the device's threads, in ranges that begin at multiples of `grain`.
+ * `work` is about the number of multiplications or elements: little work stays on this thread. */
+void sw_cpu_run(const struct sw_hal *hal, sw_cpu_kernel *kernel, const void *args, int64_t n,
+                int64_t grain, double work);
+
+/* ---- the device
+ * ------------------------------------------------------------------------------------ */
+
+/* First member of the state of every backend that computes with these operations. */
+struct sw_cpu_state {
+    const struct sw_cpu_kernels *kernels;
+};
+
+/* Slots of struct sw_backend over buffers whose `memory` is a host pointer. */
+enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
+                             const struct sw_buffer *labels, const struct sw_buffer *table,
+                             const int32_t *index, int64_t features, int64_t plane, int64_t batch,
+                             struct sw_buffer *x, struct sw_buffer *labels_out);
+enum sw_status sw_cpu_dense_forward(struct sw_hal *hal, const struct sw_buffer *w,
+                                    const struct sw_buffer *x, int64_t out, int64_t in, int64_t ld,
+                                    struct sw_buffer *y);
+enum sw_status sw_cpu_dense_backward_data(struct sw_hal *hal, const struct sw_buffer *w,
+                                          const struct sw_buffer *dy, int64_t out, int64_t in,
+                                          int64_t ld, struct sw_buffer *dx);
+enum sw_status sw_cpu_dense_backward_weights(struct sw_hal *hal, const struct sw_buffer *dy,
+                                             const struct sw_buffer *x, int64_t out, int64_t in,
+                                             int64_t ld, struct sw_buffer *dw);
+enum sw_status sw_cpu_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, const struct sw_buffer *x,
+                                     int64_t ld, struct sw_buffer *y);
+enum sw_status sw_cpu_sparse_backward_data(struct sw_hal *hal, const struct sw_sparse *positions,
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *dy, int64_t ld,
+                                           struct sw_buffer *dx);
+enum sw_status sw_cpu_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
+                                              const struct sw_buffer *dy, const struct sw_buffer *x,
+                                              int64_t ld, struct sw_buffer *dvalues);
+enum sw_status sw_cpu_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, struct sw_buffer *w);
+enum sw_status sw_cpu_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
+                                    const struct sw_buffer *w, struct sw_buffer *values);
+enum sw_status sw_cpu_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
+                                    int64_t ld, int relu, struct sw_buffer *y);
+enum sw_status sw_cpu_relu_backward(struct sw_hal *hal, const struct sw_buffer *y, int64_t out,
+                                    int64_t ld, struct sw_buffer *dy);
+enum sw_status sw_cpu_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out,
+                                    int64_t ld, struct sw_buffer *dbias);
+enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
+                           const struct sw_buffer *labels, int64_t classes, int64_t batch,
+                           struct sw_buffer *dlogits, double *loss_sum, int64_t *correct);
+enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                          struct sw_buffer *v, int64_t n, float lr, float momentum, float decay);
+enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                           struct sw_buffer *m, struct sw_buffer *v, int64_t n,
+                           const struct sw_adam_step *step);
+enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
+                                  double *out);

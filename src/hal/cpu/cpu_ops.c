@@ -1,0 +1,224 @@
+/* Slots of the backend: turn buffers into kernel arguments, share out the work, add up partial
+ * sums. */
+#include <string.h>
+
+#include "cpu.h"
+
+/* Ranges begin at multiples of these: whole cache lines for elements, a few rows at a time. */
+#define GRAIN_ELEMENTS 4096
+#define GRAIN_ROWS 4
+#define GRAIN_FEATURES 32
+
+static const struct sw_cpu_kernels *kernels_of(const struct sw_hal *hal) {
+    const struct sw_cpu_state *state = hal->state;
+    return state->kernels;
+}
+
+/* ---- input
+ * ---------------------------------------------------------------------------------------- */
+
+enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
+                             const struct sw_buffer *labels, const struct sw_buffer *table,
+                             const int32_t *index, int64_t features, int64_t plane, int64_t batch,
+                             struct sw_buffer *x, struct sw_buffer *labels_out) {
+    int64_t ld = sw_hal_lanes(batch);
+    struct sw_cpu_gather args = {.images = images->memory,
+                                 .labels = labels->memory,
+                                 .table = table->memory,
+                                 .index = index,
+                                 .features = features,
+                                 .plane = plane,
+                                 .batch = batch,
+                                 .ld = ld,
+                                 .x = x->memory};
+    sw_cpu_run(hal, kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
+               (double) (features * ld));
+    int32_t *to = labels_out->memory;
+    for (int64_t b = 0; b < ld; b++)
+        to[b] = b < batch ? args.labels[index[b]] : 0;
+    return SW_OK;
+}
+
+/* ---- sparse layers
+ * -------------------------------------------------------------------------------- */
+
+enum sw_status sw_cpu_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, const struct sw_buffer *x,
+                                     int64_t ld, struct sw_buffer *y) {
+    struct sw_cpu_sparse_product args = {.start = positions->row_start->memory,
+                                         .index = positions->column->memory,
+                                         .place = NULL,
+                                         .values = values->memory,
+                                         .in = x->memory,
+                                         .ld = ld,
+                                         .out = y->memory};
+    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, positions->rows, GRAIN_ROWS,
+               (double) (positions->nnz + positions->rows) * (double) ld);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_sparse_backward_data(struct sw_hal *hal, const struct sw_sparse *positions,
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *dy, int64_t ld,
+                                           struct sw_buffer *dx) {
+    struct sw_cpu_sparse_product args = {.start = positions->column_start->memory,
+                                         .index = positions->row->memory,
+                                         .place = positions->value->memory,
+                                         .values = values->memory,
+                                         .in = dy->memory,
+                                         .ld = ld,
+                                         .out = dx->memory};
+    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, positions->columns, GRAIN_ROWS,
+               (double) (positions->nnz + positions->columns) * (double) ld);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
+                                              const struct sw_buffer *dy, const struct sw_buffer *x,
+                                              int64_t ld, struct sw_buffer *dvalues) {
+    struct sw_cpu_sparse_gradient args = {.row_start = positions->row_start->memory,
+                                          .column = positions->column->memory,
+                                          .dy = dy->memory,
+                                          .x = x->memory,
+                                          .ld = ld,
+                                          .dvalues = dvalues->memory};
+    sw_cpu_run(hal, kernels_of(hal)->sparse_gradient, &args, positions->rows, GRAIN_ROWS,
+               (double) positions->nnz * (double) ld);
+    return SW_OK;
+}
+
+static struct sw_cpu_sparse_copy copy_args(const struct sw_sparse *positions,
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *w) {
+    return (struct sw_cpu_sparse_copy){.row_start = positions->row_start->memory,
+                                       .column = positions->column->memory,
+                                       .columns = positions->columns,
+                                       .values = values->memory,
+                                       .w = w->memory};
+}
+
+enum sw_status sw_cpu_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, struct sw_buffer *w) {
+    struct sw_cpu_sparse_copy args = copy_args(positions, values, w);
+    sw_cpu_run(hal, sw_cpu_ref_sparse_scatter, &args, positions->rows, GRAIN_ROWS,
+               (double) positions->rows * (double) positions->columns);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
+                                    const struct sw_buffer *w, struct sw_buffer *values) {
+    struct sw_cpu_sparse_copy args = copy_args(positions, values, w);
+    sw_cpu_run(hal, sw_cpu_ref_sparse_gather, &args, positions->rows, GRAIN_ROWS,
+               (double) positions->nnz);
+    return SW_OK;
+}
+
+/* ---- elementwise
+ * ---------------------------------------------------------------------------------- */
+
+enum sw_status sw_cpu_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
+                                    int64_t ld, int relu, struct sw_buffer *y) {
+    struct sw_cpu_activation args = {.bias = bias->memory, .ld = ld, .relu = relu, .y = y->memory};
+    sw_cpu_run(hal, kernels_of(hal)->bias_activate, &args, out, GRAIN_ROWS, (double) (out * ld));
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_relu_backward(struct sw_hal *hal, const struct sw_buffer *y, int64_t out,
+                                    int64_t ld, struct sw_buffer *dy) {
+    struct sw_cpu_relu args = {.y = y->memory, .dy = dy->memory};
+    sw_cpu_run(hal, kernels_of(hal)->relu_backward, &args, out * ld, GRAIN_ELEMENTS,
+               (double) (out * ld));
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out,
+                                    int64_t ld, struct sw_buffer *dbias) {
+    struct sw_cpu_row_sum args = {.dy = dy->memory, .ld = ld, .dbias = dbias->memory};
+    sw_cpu_run(hal, kernels_of(hal)->bias_backward, &args, out, GRAIN_ROWS, (double) (out * ld));
+    return SW_OK;
+}
+
+/* ---- loss
+ * ----------------------------------------------------------------------------------------- */
+
+/* Size of a part when n is cut into at most SW_CPU_PARTS of them, in multiples of `unit`. */
+static int64_t part_size(int64_t n, int64_t unit) {
+    int64_t units = (n + unit - 1) / unit;
+    return (units + SW_CPU_PARTS - 1) / SW_CPU_PARTS * unit;
+}
+
+/* Labels are data, so no check before this one has seen them. */
+static enum sw_status check_labels(const int32_t *labels, int64_t batch, int64_t classes) {
+    for (int64_t b = 0; b < batch; b++)
+        if (labels[b] < 0 || labels[b] >= classes)
+            return SW_FAIL(SW_INTERNAL, "label %d of sample %lld: there are %lld classes",
+                           labels[b], (long long) b, (long long) classes);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
+                           const struct sw_buffer *labels, int64_t classes, int64_t batch,
+                           struct sw_buffer *dlogits, double *loss_sum, int64_t *correct) {
+    double losses[SW_CPU_PARTS];
+    int64_t rights[SW_CPU_PARTS];
+    int64_t ld = sw_hal_lanes(batch);
+    SW_TRY(check_labels(labels->memory, batch, classes));
+    struct sw_cpu_loss args = {.logits = logits->memory,
+                               .labels = labels->memory,
+                               .classes = classes,
+                               .batch = batch,
+                               .ld = ld,
+                               .part_columns = part_size(ld, SW_CPU_LOSS_COLUMNS),
+                               .dlogits = dlogits != NULL ? dlogits->memory : NULL,
+                               .loss = losses,
+                               .correct = rights};
+    int64_t parts = (ld + args.part_columns - 1) / args.part_columns;
+    sw_cpu_run(hal, kernels_of(hal)->loss, &args, parts, 1, 8.0 * (double) classes * (double) ld);
+    double sum = 0.0;
+    int64_t right = 0;
+    for (int64_t i = 0; i < parts; i++) {
+        sum += losses[i];
+        right += rights[i];
+    }
+    *loss_sum = sum;
+    *correct = right;
+    return SW_OK;
+}
+
+/* ---- optimizers and reductions
+ * -------------------------------------------------------------------- */
+
+enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                          struct sw_buffer *v, int64_t n, float lr, float momentum, float decay) {
+    struct sw_cpu_sgd args = {.w = w->memory,
+                              .v = v != NULL ? v->memory : NULL,
+                              .g = g->memory,
+                              .lr = lr,
+                              .momentum = momentum,
+                              .decay = decay};
+    sw_cpu_run(hal, kernels_of(hal)->sgd, &args, n, GRAIN_ELEMENTS, (double) n);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                           struct sw_buffer *m, struct sw_buffer *v, int64_t n,
+                           const struct sw_adam_step *step) {
+    struct sw_cpu_adam args = {
+        .w = w->memory, .m = m->memory, .v = v->memory, .g = g->memory, .step = *step};
+    sw_cpu_run(hal, kernels_of(hal)->adam, &args, n, GRAIN_ELEMENTS, 4.0 * (double) n);
+    return SW_OK;
+}
+
+enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
+                                  double *out) {
+    double sums[SW_CPU_PARTS];
+    struct sw_cpu_sum_squares args = {
+        .x = x->memory, .n = n, .part_size = part_size(n, GRAIN_ELEMENTS), .sums = sums};
+    int64_t parts = n == 0 ? 0 : (n + args.part_size - 1) / args.part_size;
+    sw_cpu_run(hal, kernels_of(hal)->sum_squares, &args, parts, 1, (double) n);
+    double sum = 0.0;
+    for (int64_t i = 0; i < parts; i++)
+        sum += sums[i];
+    *out = sum;
+    return SW_OK;
+}

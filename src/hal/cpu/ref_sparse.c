@@ -1,0 +1,53 @@
+#include <string.h>
+
+#include "cpu.h"
+
+void sw_cpu_ref_sparse_product(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_sparse_product *p = args;
+    for (int64_t r = first; r < last; r++) {
+        float *restrict out = p->out + r * p->ld;
+        memset(out, 0, (size_t) p->ld * sizeof *out);
+        for (int32_t t = p->start[r]; t < p->start[r + 1]; t++) {
+            const float *restrict in = p->in + p->index[t] * p->ld;
+            float value = p->values[p->place != NULL ? p->place[t] : t];
+            for (int64_t b = 0; b < p->ld; b++)
+                out[b] += value * in[b];
+        }
+    }
+}
+
+/* Sum over b of a[b] c[b], in SW_HAL_LANES interleaved sums that are then added in pairs. */
+static float dot(const float *restrict a, const float *restrict c, int64_t n) {
+    float sum[SW_HAL_LANES] = {0};
+    for (int64_t b = 0; b < n; b += SW_HAL_LANES)
+        for (int i = 0; i < SW_HAL_LANES; i++)
+            sum[i] += a[b + i] * c[b + i];
+    for (int width = SW_HAL_LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            sum[i] += sum[i + width];
+    return sum[0];
+}
+
+void sw_cpu_ref_sparse_gradient(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_sparse_gradient *p = args;
+    for (int64_t r = first; r < last; r++)
+        for (int32_t k = p->row_start[r]; k < p->row_start[r + 1]; k++)
+            p->dvalues[k] = dot(p->dy + r * p->ld, p->x + p->column[k] * p->ld, p->ld);
+}
+
+void sw_cpu_ref_sparse_scatter(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_sparse_copy *p = args;
+    for (int64_t r = first; r < last; r++) {
+        float *row = p->w + r * p->columns;
+        memset(row, 0, (size_t) p->columns * sizeof *row);
+        for (int32_t k = p->row_start[r]; k < p->row_start[r + 1]; k++)
+            row[p->column[k]] = p->values[k];
+    }
+}
+
+void sw_cpu_ref_sparse_gather(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_sparse_copy *p = args;
+    for (int64_t r = first; r < last; r++)
+        for (int32_t k = p->row_start[r]; k < p->row_start[r + 1]; k++)
+            p->values[k] = p->w[r * p->columns + p->column[k]];
+}

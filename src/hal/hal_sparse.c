@@ -1,0 +1,147 @@
+/* Linear layers of which only the nonzeros are stored. */
+#include "check.h"
+
+#include "sweepstake/memory.h"
+
+/* ---- positions
+ * ------------------------------------------------------------------------------------ */
+
+/* start[0 .. n] rises from 0 to nnz. */
+static bool is_start(const int32_t *start, int64_t n, int64_t nnz) {
+    if (start[0] != 0 || start[n] != nnz) return false;
+    for (int64_t i = 0; i < n; i++)
+        if (start[i] > start[i + 1]) return false;
+    return true;
+}
+
+static bool is_below(const int32_t *values, int64_t n, int64_t limit) {
+    for (int64_t i = 0; i < n; i++)
+        if (values[i] < 0 || values[i] >= limit) return false;
+    return true;
+}
+
+/* Kernels index with these numbers unchecked. */
+static enum sw_status check_csr(const struct sw_csr *csr) {
+    SW_TRY(sw_hal_check_size("the number of rows", csr->rows));
+    SW_TRY(sw_hal_check_size("the number of columns", csr->columns));
+    if (csr->nnz < 0 || csr->nnz > INT32_MAX || !is_start(csr->row_start, csr->rows, csr->nnz) ||
+        !is_start(csr->column_start, csr->columns, csr->nnz) ||
+        !is_below(csr->column, csr->nnz, csr->columns) ||
+        !is_below(csr->row, csr->nnz, csr->rows) || !is_below(csr->value, csr->nnz, csr->nnz))
+        return SW_FAIL(SW_INTERNAL, "positions of a sparse %lld x %lld matrix lie outside of it",
+                       (long long) csr->rows, (long long) csr->columns);
+    return SW_OK;
+}
+
+static enum sw_status upload_new(struct sw_hal *hal, const int32_t *from, int64_t n,
+                                 const char *what, struct sw_buffer **out) {
+    int64_t bytes = n * (int64_t) sizeof *from;
+    SW_TRY(sw_hal_alloc(hal, bytes, what, out));
+    return sw_hal_upload(*out, 0, from, bytes);
+}
+
+static enum sw_status upload_csr(struct sw_hal *hal, const struct sw_csr *csr,
+                                 struct sw_sparse *to) {
+    SW_TRY(upload_new(hal, csr->row_start, csr->rows + 1, "row starts", &to->row_start));
+    SW_TRY(upload_new(hal, csr->column, csr->nnz, "columns", &to->column));
+    SW_TRY(
+        upload_new(hal, csr->column_start, csr->columns + 1, "column starts", &to->column_start));
+    SW_TRY(upload_new(hal, csr->row, csr->nnz, "rows", &to->row));
+    return upload_new(hal, csr->value, csr->nnz, "value places", &to->value);
+}
+
+enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
+                                    struct sw_sparse **out) {
+    if (hal == NULL || csr == NULL) return SW_FAIL(SW_INTERNAL, "no device or no positions");
+    SW_TRY(check_csr(csr));
+    struct sw_sparse *sparse = NULL;
+    SW_TRY(SW_ALLOC(&sparse, 1, "a sparse matrix"));
+    sparse->hal = hal;
+    sparse->rows = csr->rows;
+    sparse->columns = csr->columns;
+    sparse->nnz = csr->nnz;
+    enum sw_status status = upload_csr(hal, csr, sparse);
+    if (status != SW_OK) {
+        sw_hal_sparse_free(&sparse);
+        return status;
+    }
+    *out = sparse;
+    return SW_OK;
+}
+
+void sw_hal_sparse_free(struct sw_sparse **sparse) {
+    if (*sparse == NULL) return;
+    sw_hal_free(&(*sparse)->row_start);
+    sw_hal_free(&(*sparse)->column);
+    sw_hal_free(&(*sparse)->column_start);
+    sw_hal_free(&(*sparse)->row);
+    sw_hal_free(&(*sparse)->value);
+    SW_FREE(sparse);
+}
+
+int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse) {
+    return sparse->row_start->bytes + sparse->column->bytes + sparse->column_start->bytes +
+           sparse->row->bytes + sparse->value->bytes;
+}
+
+/* ---- products
+ * ------------------------------------------------------------------------------------- */
+
+static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions) {
+    if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device was given");
+    if (positions == NULL) return SW_FAIL(SW_INTERNAL, "no positions of a sparse matrix");
+    if (positions->hal != hal)
+        return SW_FAIL(SW_INTERNAL, "a sparse matrix belongs to another device");
+    return SW_OK;
+}
+
+enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, const struct sw_buffer *x,
+                                     int64_t ld, struct sw_buffer *y) {
+    SW_TRY(check_positions(hal, positions));
+    SW_TRY(sw_hal_check_ld(ld));
+    SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
+    SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, y, "y", positions->rows, ld, sizeof(float), values, x));
+    return hal->backend->sparse_forward(hal, positions, values, x, ld, y);
+}
+
+enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_sparse *positions,
+                                           const struct sw_buffer *values,
+                                           const struct sw_buffer *dy, int64_t ld,
+                                           struct sw_buffer *dx) {
+    SW_TRY(check_positions(hal, positions));
+    SW_TRY(sw_hal_check_ld(ld));
+    SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
+    SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, dx, "dx", positions->columns, ld, sizeof(float), values, dy));
+    return hal->backend->sparse_backward_data(hal, positions, values, dy, ld, dx);
+}
+
+enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
+                                              const struct sw_buffer *dy, const struct sw_buffer *x,
+                                              int64_t ld, struct sw_buffer *dvalues) {
+    SW_TRY(check_positions(hal, positions));
+    SW_TRY(sw_hal_check_ld(ld));
+    SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
+    SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, dvalues, "dvalues", positions->nnz, 1, sizeof(float), dy, x));
+    return hal->backend->sparse_backward_weights(hal, positions, dy, x, ld, dvalues);
+}
+
+enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
+                                     const struct sw_buffer *values, struct sw_buffer *w) {
+    SW_TRY(check_positions(hal, positions));
+    SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, w, "w", positions->rows, positions->columns, sizeof(float),
+                               values, NULL));
+    return hal->backend->sparse_scatter(hal, positions, values, w);
+}
+
+enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
+                                    const struct sw_buffer *w, struct sw_buffer *values) {
+    SW_TRY(check_positions(hal, positions));
+    SW_TRY(sw_hal_check_input(hal, w, "w", positions->rows, positions->columns, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, values, "values", positions->nnz, 1, sizeof(float), w, NULL));
+    return hal->backend->sparse_gather(hal, positions, w, values);
+}
