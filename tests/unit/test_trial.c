@@ -42,10 +42,14 @@ static void set_spec(void) {
 }
 
 /* NULL when it cannot be opened. */
-static struct sw_hal *open_device(int threads) {
+static struct sw_hal *open_backend(const struct sw_backend *backend, int threads) {
     struct sw_hal_options options = {.threads = threads, .isa = sw_isa_detect()};
     struct sw_hal *hal = NULL;
-    return sw_hal_open(sw_backend_find("cpu"), &options, &hal) == SW_OK ? hal : NULL;
+    return sw_hal_open(backend, &options, &hal) == SW_OK ? hal : NULL;
+}
+
+static struct sw_hal *open_device(int threads) {
+    return open_backend(sw_backend_find("cpu"), threads);
 }
 
 static int64_t sum_of(const int64_t *numbers, int64_t n) {
@@ -351,6 +355,19 @@ static void the_same_bytes_for_any_threads_and_when_repeated(void) {
     }
 }
 
+static void every_backend_runs_a_round(void) {
+    const struct sw_backend *backend = NULL;
+    for (size_t i = 0; (backend = sw_backend_at(i)) != NULL; i++) {
+        if (sw_backend_probe(backend) != SW_OK) continue;
+        struct sw_hal *hal = open_backend(backend, 1);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(hal);
+        struct sw_round_task task = make_task(&spec, ROUNDS + 1, SW_CONTROL_TICKET);
+        SW_TEST_OK(run(&task, hal, &sink));
+        CU_ASSERT_STRING_EQUAL(record_of(&sink, ROUNDS + 1)->result.status, "ok");
+        sw_hal_close(&hal);
+    }
+}
+
 static void another_seed_gives_other_bytes(void) {
     struct sw_fake_sink other;
     sw_fake_sink_init(&other);
@@ -544,6 +561,7 @@ static CU_TestInfo hands_over[] = {
 static CU_TestInfo repeatable[] = {
     {"the same bytes for any threads and when repeated",
      the_same_bytes_for_any_threads_and_when_repeated},
+    {"every backend runs a round", every_backend_runs_a_round},
     {"another seed gives other bytes", another_seed_gives_other_bytes},
     {"without validation images the last point is the early stop",
      without_validation_images_the_last_point_is_the_early_stop},
