@@ -95,10 +95,10 @@ static bool check_word(struct sw_plan *plan, const struct sw_field *field,
         return true;
     list_words(field->registry, words, sizeof words);
     const char *near = find_near(field->registry, node->text);
-    sw_plan_report(plan, node->place, "%s: unknown word %s%s%s%s; allowed: %s", field->key,
+    sw_plan_report(plan, node->place, "%s: unknown word %s%s%s%s allowed: %s", field->key,
                    node->length > 0 ? sw_plan_quote(node->text, node->length, quoted) : "\"\"",
                    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-                   near != NULL ? "?" : "", words);
+                   near != NULL ? "?" : ";", words);
     return false;
 }
 
