@@ -26,7 +26,7 @@ static void add_name(struct names *names, const char *name) {
     if (names->n < NAMES_MAX) names->name[names->n++] = name;
 }
 
-/* ---- which plug-ins take a setting ------------------------------------------------------------------ */
+/* ---- which plug-ins take a setting ---------------------------------------------------------- */
 
 static bool takes(enum sw_registry registry, const char *name, const char *key) {
     const char *const *options = sw_plan_plugin_options(registry, name);
@@ -43,7 +43,7 @@ static bool is_option(enum sw_registry registry, const char *key) {
     return false;
 }
 
-/* ---- which plug-ins are chosen ---------------------------------------------------------------------- */
+/* ---- which plug-ins are chosen -------------------------------------------------------------- */
 
 /* All that some trial has: a setting outside the maps that choose a plug-in meets any of them. */
 static void list_chosen(const struct sw_plan *plan, int64_t name_field, struct names *names) {
@@ -63,7 +63,7 @@ static void list_chosen(const struct sw_plan *plan, int64_t name_field, struct n
     if (base_used && base_name != NULL) add_name(names, base_name);
 }
 
-/* ---- checking --------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------------------------- */
 
 static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *setting,
                           const struct group *group, enum sw_registry registry,

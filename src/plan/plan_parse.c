@@ -19,7 +19,7 @@ struct reader {
     bool stop; /* reading on would make no sense */
 };
 
-/* ---- places --------------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 static struct sw_plan_place place_at(const struct reader *reader, int64_t line, int64_t column) {
     struct sw_plan_place place = reader->where;
@@ -42,7 +42,7 @@ static struct sw_plan_place place_of(const struct reader *reader, const struct f
     return place_at(reader, mark->line, mark->column >= before ? mark->column - before : 0);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static enum sw_status add_node(struct reader *reader, enum sw_plan_node_kind kind,
                                struct sw_plan_place place, struct sw_plan_node **out) {
@@ -160,7 +160,7 @@ static enum sw_status read_event(struct reader *reader, struct fy_event *event) 
     }
 }
 
-/* ---- the parser ----------------------------------------------------------------------------------- */
+/* ---- the parser ----------------------------------------------------------------------------- */
 
 /* Line and column (from 1) of the parser's complaint lie behind the last character. */
 static bool is_at_end(const struct reader *reader, int64_t line) {
@@ -245,7 +245,7 @@ cleanup:
     return status;
 }
 
-/* ---- nodes for others ----------------------------------------------------------------------------- */
+/* ---- nodes for others ----------------------------------------------------------------------- */
 
 bool sw_plan_is_null(const struct sw_plan_node *node) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};

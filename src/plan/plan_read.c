@@ -3,7 +3,7 @@
 
 #include "plan_internal.h"
 
-/* ---- name and store ------------------------------------------------------------------------------- */
+/* ---- name and store ------------------------------------------------------------------------- */
 
 static void read_name(struct sw_plan *plan, const struct sw_plan_node *node) {
     static const char allowed[] =
@@ -39,7 +39,7 @@ static void read_store(struct sw_plan *plan, const struct sw_plan_node *node) {
     }
 }
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------------- */
 
 static enum sw_status find_setting(struct sw_plan *plan, struct sw_plan_point *point, int64_t field,
                                    struct sw_plan_setting **out) {
@@ -135,7 +135,7 @@ enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *poin
     return SW_OK;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 enum sw_status sw_plan_read_file(struct sw_plan *plan) {
     const struct sw_plan_source *source = plan->source;
@@ -160,7 +160,7 @@ enum sw_status sw_plan_read_file(struct sw_plan *plan) {
     return SW_OK;
 }
 
-/* ---- --set ---------------------------------------------------------------------------------------- */
+/* ---- --set ---------------------------------------------------------------------------------- */
 
 /* What --set sets is not undone by the grid: an axis of the same key goes. */
 static void drop_overridden_axes(struct sw_plan *plan, const char *key, int64_t source) {

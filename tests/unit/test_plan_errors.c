@@ -60,7 +60,7 @@ static void expect_broken(const struct broken *cases, size_t n) {
 
 #define EXPECT_BROKEN(cases) expect_broken((cases), sizeof(cases) / sizeof *(cases))
 
-/* ---- bytes and syntax --------------------------------------------------------------------------- */
+/* ---- bytes and syntax ----------------------------------------------------------------------- */
 
 static void refuses_bytes_that_are_no_text(void) {
     static const struct broken cases[] = {
@@ -122,7 +122,7 @@ static void refuses_yaml_that_a_sweep_does_not_need(void) {
     EXPECT_BROKEN(cases);
 }
 
-/* ---- keys ----------------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 static void names_unknown_keys_and_the_nearest_known_one(void) {
     static const struct broken cases[] = {
@@ -172,7 +172,7 @@ static void wants_a_name_and_a_length(void) {
     EXPECT_BROKEN(cases);
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static void says_which_values_are_allowed(void) {
     static const struct broken cases[] = {
@@ -213,7 +213,7 @@ static void says_which_values_are_allowed(void) {
     EXPECT_BROKEN(cases);
 }
 
-/* ---- the grid ------------------------------------------------------------------------------------- */
+/* ---- the grid ------------------------------------------------------------------------------- */
 
 static void explains_what_an_axis_is(void) {
     static const struct broken cases[] = {
@@ -253,7 +253,7 @@ static void bounds_the_number_of_trials_and_rounds(void) {
     sw_text_fini(&text);
 }
 
-/* ---- settings against each other -------------------------------------------------------------------- */
+/* ---- settings against each other ------------------------------------------------------------ */
 
 static void refuses_settings_that_nothing_uses(void) {
     static const struct broken cases[] = {
@@ -300,7 +300,7 @@ static void missing_data_is_an_io_error(void) {
     free(report);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------- */
+/* ---- the report ----------------------------------------------------------------------------- */
 
 static void reports_all_errors_at_once_in_order(void) {
     static const char text[] = "sweep: t\n"
@@ -325,8 +325,25 @@ static void reports_all_errors_at_once_in_order(void) {
         "                 ^\n";
     char *report = NULL;
     SW_TEST_FAILS(build_bytes(text, strlen(text), NULL, 0, &report), SW_CONFIG);
-    CU_ASSERT_STRING_EQUAL(report, wanted);
-    CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "4 errors"));
+    const char *second = strstr(report, "s.yaml:3:");
+    CU_ASSERT_EQUAL(strncmp(report, "s.yaml:2:26: error: data.dir: ", 30), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+    CU_ASSERT_STRING_EQUAL(second, wanted);
+    CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "5 errors"));
+    free(report);
+}
+
+static void what_is_right_is_checked_beside_what_is_wrong(void) {
+    static const char text[] = "sweep: t\n" DATA "model: {name: mlp-0}\n"
+                               "train: {steps: 1, batch: 101}\n"
+                               "grid: {prune.rate: [2]}\n";
+    static const struct broken wanted[] = {{NULL, 3, 15, "model.name: ", "mlp-0"},
+                                           {NULL, 4, 26, "train.batch: got 101", NULL},
+                                           {NULL, 5, 21, "prune.rate: got 2", NULL}};
+    char *report = NULL;
+    SW_TEST_FAILS(build_bytes(text, strlen(text), NULL, 0, &report), SW_CONFIG);
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT_TRUE(has_error(report, &wanted[i]));
     free(report);
 }
 
@@ -392,7 +409,7 @@ static void shows_no_bytes_that_a_terminal_obeys(void) {
     }
 }
 
-/* ---- --set ------------------------------------------------------------------------------------------ */
+/* ---- --set ---------------------------------------------------------------------------------- */
 
 static void shows_the_set_that_is_wrong(void) {
     static const struct {
@@ -459,6 +476,8 @@ int main(void) {
     };
     CU_TestInfo report[] = {
         {"reports_all_errors_at_once_in_order", reports_all_errors_at_once_in_order},
+        {"what_is_right_is_checked_beside_what_is_wrong",
+         what_is_right_is_checked_beside_what_is_wrong},
         {"places_carets_by_character", places_carets_by_character},
         {"cuts_long_lines_around_the_caret", cuts_long_lines_around_the_caret},
         {"shows_at_most_fifty_errors", shows_at_most_fifty_errors},
