@@ -1,4 +1,5 @@
 /* Arguments that several commands take. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,11 @@ static bool is_first_rank(void) {
 void sw_cli_parse(const struct argp *argp, int argc, char **argv, void *input) {
     unsigned flags = is_first_rank() ? 0 : ARGP_NO_ERRS;
     if (argp_parse(argp, argc, argv, flags, NULL, input) != 0) exit(sw_status_exit_code(SW_USAGE));
+}
+
+void sw_cli_add_topic(char *doc, size_t size, const char *name, const char *summary) {
+    size_t length = strlen(doc);
+    snprintf(doc + length, size - length, "  %-14s %s\n", name, summary);
 }
 
 int64_t sw_cli_int(struct argp_state *state, const char *option, const char *text, int64_t lowest,
