@@ -105,8 +105,7 @@ void KERNEL(sum_squares)(const void *args, int64_t first, int64_t last) {
     }
 }
 
-/* ---- softmax and cross-entropy
- * --------------------------------------------------------------------- */
+/* ---- softmax and cross-entropy --------------------------------------------------------------- */
 
 #define SW_CPU_LOSS_COLUMNS                                                                        \
     32 /* samples at a time; their sums stay in registers and the nearest cache                    \

@@ -1,0 +1,131 @@
+#include "block.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC 0x31304b4c42575353u /* "SSWBLK01" */
+#define ALIGNMENT ((size_t) 64)
+
+static size_t align(size_t bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Sections follow the header. */
+static void lay_out(const struct sw_round_plan *plan, struct sw_payload_layout *out) {
+    size_t first = align(sizeof(struct sw_block_header));
+    sw_payload_lay_out(plan, out);
+    for (int section = 0; section < SW_SECTION_COUNT; section++)
+        out->offset[section] += first;
+    out->total = align(out->total + first);
+}
+
+static enum sw_status map_memory(int fd, size_t total, struct sw_block *out) {
+    void *memory = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return SW_FAIL(SW_NOMEM, "cannot map %zu bytes shared with a trainer: %s", total,
+                       strerror(errno));
+    out->fd = fd;
+    out->total = total;
+    out->header = memory;
+    return SW_OK;
+}
+
+enum sw_status sw_block_create(const struct sw_block_need *need, struct sw_block *out) {
+    struct sw_block block;
+    struct sw_block_need placed = *need;
+    lay_out(&need->task->plan, &block.layout);
+    size_t total = block.layout.total;
+    for (int64_t i = 0; i < need->n_inputs; i++) {
+        placed.input[i].offset = (int64_t) total;
+        total += align((size_t) need->input[i].bytes);
+    }
+    int fd = memfd_create("sweepstake-round", MFD_CLOEXEC);
+    if (fd < 0)
+        return SW_FAIL(SW_INTERNAL, "cannot make memory to share with a trainer: %s",
+                       strerror(errno));
+    enum sw_status status = SW_OK;
+    if (ftruncate(fd, (off_t) total) != 0)
+        status = SW_FAIL(SW_NOMEM, "cannot make %zu bytes to share with a trainer: %s", total,
+                         strerror(errno));
+    if (status == SW_OK) status = map_memory(fd, total, &block);
+    if (status != SW_OK) {
+        (void) close(fd);
+        return status;
+    }
+    block.header->magic = MAGIC;
+    block.header->total = (int64_t) total;
+    block.header->task = *need->task;
+    block.header->n_inputs = need->n_inputs;
+    memcpy(block.header->input, placed.input, sizeof placed.input);
+    *out = block;
+    return SW_OK;
+}
+
+static enum sw_status check_header(const struct sw_block *block) {
+    const struct sw_block_header *header = block->header;
+    bool fits = header->magic == MAGIC && header->total == (int64_t) block->total &&
+                block->layout.total <= block->total && header->n_inputs >= 0 &&
+                header->n_inputs <= SW_BLOCK_INPUTS;
+    for (int64_t i = 0; fits && i < header->n_inputs; i++)
+        fits = header->input[i].offset >= 0 && header->input[i].bytes >= 0 &&
+               header->input[i].offset <= header->total - header->input[i].bytes;
+    if (fits) return SW_OK;
+    return SW_FAIL(SW_INTERNAL, "the memory of a round, %zu bytes, is malformed", block->total);
+}
+
+enum sw_status sw_block_map(int fd, struct sw_block *out) {
+    struct stat info;
+    struct sw_block block = {.fd = -1};
+    enum sw_status status = SW_OK;
+    if (fstat(fd, &info) != 0 || info.st_size < (off_t) sizeof(struct sw_block_header))
+        status = SW_FAIL(SW_INTERNAL, "the memory of a round is too small");
+    if (status == SW_OK) status = map_memory(fd, (size_t) info.st_size, &block);
+    if (status == SW_OK) {
+        lay_out(&block.header->task.plan, &block.layout);
+        status = check_header(&block);
+        if (status != SW_OK) (void) munmap(block.header, block.total);
+    }
+    if (status != SW_OK) {
+        (void) close(fd);
+        return status;
+    }
+    *out = block;
+    return SW_OK;
+}
+
+void sw_block_close(struct sw_block *block) {
+    if (block->header != NULL) (void) munmap(block->header, block->total);
+    if (block->fd >= 0) (void) close(block->fd);
+    *block = (struct sw_block){.fd = -1};
+}
+
+void *sw_block_input_bytes(const struct sw_block *block, int64_t index) {
+    return (char *) block->header + block->header->input[index].offset;
+}
+
+void *sw_block_section(const struct sw_block *block, enum sw_section section) {
+    return (char *) block->header + block->layout.offset[section];
+}
+
+enum sw_status sw_block_result(const struct sw_block *block, int64_t row,
+                               const void *bytes[SW_SECTION_COUNT],
+                               size_t length[SW_SECTION_COUNT]) {
+    for (int section = 0; section < SW_SECTION_COUNT; section++) {
+        int64_t used = block->header->length[section];
+        if (used < 0 || (size_t) used > block->layout.bytes[section])
+            return SW_FAIL(SW_INTERNAL,
+                           "the trainer handed over %lld bytes of %s where %zu have room",
+                           (long long) used, sw_section_name((enum sw_section) section),
+                           block->layout.bytes[section]);
+        length[section] = (size_t) used;
+        bytes[section] = used > 0 ? sw_block_section(block, (enum sw_section) section) : NULL;
+    }
+    const struct sw_round_record *record = sw_block_section(block, SW_SECTION_RECORD);
+    if (length[SW_SECTION_RECORD] != sizeof *record || record->result.row != row)
+        return SW_FAIL(SW_INTERNAL, "the trainer handed over no record of row %lld",
+                       (long long) row);
+    return SW_OK;
+}
