@@ -30,7 +30,7 @@ struct rank {
     struct sw_worker worker;
 };
 
-/* ---- set-up ------------------------------------------------------------------------------------ */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static enum sw_status check_options(const struct sw_sweep *sweep,
                                     const struct sw_sched_options *options) {
@@ -93,7 +93,7 @@ static void tear_down(struct rank *rank) {
     sw_store_close(&rank->store);
 }
 
-/* ---- loop --------------------------------------------------------------------------------------- */
+/* ---- loop ------------------------------------------------------------------------------------ */
 
 /* Give what has come to the role that it is for; a rank that is alone writes to itself. */
 static enum sw_status take_messages(struct rank *rank, bool *busy) {
