@@ -119,7 +119,7 @@ static void print_round(const struct sw_cli_progress *progress,
     }
     if (!isnan(result->early_stop_test_accuracy))
         printf("early stop at step %lld, ", (long long) result->early_stop_step);
-    printf("test accuracy %.4f, %.1f s", sw_cli_accuracy(record), record->measured.total_seconds);
+    printf("test accuracy %.4f, %.2f s", sw_cli_accuracy(record), record->measured.total_seconds);
     printf(result->alerts > 0 ? ", %lld alerts\n" : "\n", (long long) result->alerts);
 }
 
