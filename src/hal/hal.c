@@ -39,3 +39,7 @@ void sw_hal_close(struct sw_hal **hal) {
 int sw_hal_threads(const struct sw_hal *hal) {
     return hal->options.threads;
 }
+
+enum sw_isa sw_hal_isa(const struct sw_hal *hal) {
+    return hal->options.isa;
+}

@@ -1,0 +1,57 @@
+#include "models.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sweepstake/text.h"
+
+#define SW_MODEL(symbol) extern const struct sw_model symbol;
+#include "models.def"
+#undef SW_MODEL
+
+enum {
+#define SW_MODEL(symbol) INDEX_##symbol,
+#include "models.def"
+#undef SW_MODEL
+    N_MODELS
+};
+
+static const struct sw_model *const models[N_MODELS] = {
+#define SW_MODEL(symbol) &symbol,
+#include "models.def"
+#undef SW_MODEL
+};
+
+const struct sw_model *sw_model_at(size_t index) {
+    return index < N_MODELS ? models[index] : NULL;
+}
+
+const struct sw_model *sw_model_find(const char *name) {
+    for (size_t i = 0; i < N_MODELS; i++)
+        if (models[i]->matches(name)) return models[i];
+    return NULL;
+}
+
+static enum sw_status fail_unknown(const char *name) {
+    const char *names[N_MODELS];
+    const struct sw_model *model;
+    size_t n = 0;
+    char known[256] = "";
+    for (; n < N_MODELS && (model = sw_model_at(n)) != NULL; n++) {
+        size_t used = strlen(known);
+        names[n] = model->name;
+        (void) snprintf(known + used, sizeof known - used, "%s%s", n > 0 ? ", " : "", model->name);
+    }
+    const char *nearest = sw_text_nearest(name, names, n);
+    if (nearest == NULL)
+        return SW_FAIL(SW_CONFIG, "model '%s' is not known; known are %s", name, known);
+    return SW_FAIL(SW_CONFIG, "model '%s' is not known; did you mean '%s'? Known are %s", name,
+                   nearest, known);
+}
+
+enum sw_status sw_model_lay_out(const char *name, const int64_t input_shape[3], int64_t classes,
+                                struct sw_model_desc *out) {
+    const struct sw_model *model = sw_model_find(name);
+    if (model == NULL) return fail_unknown(name);
+    return model->describe(name, input_shape, classes, out);
+}

@@ -1,0 +1,41 @@
+#include "sweepstake/train.h"
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b > 0);
+}
+
+int64_t sw_train_epoch_steps(const struct sw_trial_spec *spec, int64_t train_images) {
+    return divide_up(train_images, spec->train_batch);
+}
+
+int64_t sw_train_steps(const struct sw_trial_spec *spec, int64_t train_images) {
+    if (spec->train_steps != SW_INT_NULL) return spec->train_steps;
+    if (spec->train_epochs == SW_INT_NULL) return 0;
+    return spec->train_epochs * sw_train_epoch_steps(spec, train_images);
+}
+
+int64_t sw_train_curve_points(const struct sw_trial_spec *spec, int64_t steps) {
+    return 1 + divide_up(steps, spec->train_evaluate_every);
+}
+
+/* Training samples that pass through the network: the last batch of an epoch may be smaller. */
+static int64_t count_samples(const struct sw_trial_spec *spec, int64_t train_images) {
+    int64_t per_epoch = sw_train_epoch_steps(spec, train_images);
+    int64_t steps = sw_train_steps(spec, train_images);
+    if (per_epoch == 0) return 0;
+    return steps / per_epoch * train_images + steps % per_epoch * spec->train_batch;
+}
+
+double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                      const struct sw_data_info *data, const int64_t *kept) {
+    int64_t points = sw_train_curve_points(spec, sw_train_steps(spec, data->train));
+    double trained = (double) count_samples(spec, data->train);
+    double evaluated = (double) points * (double) (data->validation + data->test);
+    return trained * sw_net_step_flops(arch, kept) + evaluated * sw_net_forward_flops(arch, kept);
+}
+
+int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors) {
+    const struct sw_optimizer *optimizer = sw_optimizer_find(spec->train_optimizer_name);
+    if (optimizer == NULL) return 0;
+    return survivors * optimizer->n_states(spec) * (int64_t) sizeof(float);
+}

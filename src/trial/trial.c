@@ -1,0 +1,67 @@
+/* One round of one lottery. sw_trial_run_round reads like the algorithm; the steps are in the files
+ * beside it. */
+#include "trial_run.h"
+
+#include "sweepstake/system.h"
+
+/* ---- training, watched --------------------------------------------------------------------------- */
+
+static void tell_progress(const struct sw_trial_run *run, int64_t step) {
+    struct sw_progress progress = {.step = step, .steps = run->task->plan.steps};
+    if (run->sink->progress != NULL) run->sink->progress(run->sink->context, &progress);
+}
+
+static enum sw_status after_backward(void *context, struct sw_net *net, int64_t step, double loss) {
+    struct sw_trial_run *run = context;
+    tell_progress(run, step);
+    return sw_watch_backward(&run->watch, run->task->spec.monitor, net, step, loss);
+}
+
+static enum sw_status after_evaluation(void *context, struct sw_net *net,
+                                       const struct sw_curve_point *point) {
+    struct sw_trial_run *run = context;
+    tell_progress(run, point->step);
+    return sw_watch_evaluation(&run->watch, run->task->spec.monitor, net, point);
+}
+
+/* A training that diverges is a result, not an error. */
+static enum sw_status train(struct sw_trial_run *run) {
+    struct sw_train_hooks hooks = {run, after_backward, after_evaluation};
+    run->record.measured.started = sw_clock_wall();
+    enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
+                                         &run->outcome);
+    if (status != SW_DIVERGED) return status;
+    sw_trial_fail_record(&run->record, sw_status_text());
+    return SW_OK;
+}
+
+/* ---- rewinding ----------------------------------------------------------------------------------- */
+
+/* The survivors of the mask go back to their values at initialisation. */
+static enum sw_status rewind_weights(struct sw_trial_run *run) {
+    int64_t batch = run->task->spec.train_batch;
+    if (batch < SW_EVALUATE_BATCH) batch = SW_EVALUATE_BATCH;
+    SW_TRY(sw_net_create(run->hal, &run->arch, run->mask, batch, &run->net));
+    return sw_net_set_theta(run->net, run->theta0);
+}
+
+/* ---- the round ----------------------------------------------------------------------------------- */
+
+enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_hal *hal,
+                                  const struct sw_data *data, const struct sw_trial_place *place,
+                                  const struct sw_sink *sink) {
+    struct sw_trial_run run = {
+        .task = task, .hal = hal, .data = data, .place = place, .sink = sink};
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(sw_trial_prepare(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
+    SW_TRY_TO(rewind_weights(&run), status, cleanup);
+    SW_TRY_TO(train(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_judge(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_time_inference(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_hand_over(&run), status, cleanup);
+cleanup:
+    sw_trial_release(&run);
+    return status;
+}

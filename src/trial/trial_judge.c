@@ -1,0 +1,131 @@
+/* How good the trained network is, and how fast. */
+#include "trial_run.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "sweepstake/memory.h"
+#include "sweepstake/system.h"
+
+/* ---- early stop ---------------------------------------------------------------------------------- */
+
+/* The first evaluation with the lowest validation loss, NULL when there is none. Without validation
+ * images it is the last one: the test images must not choose. */
+static const struct sw_curve_point *find_early_stop(const struct sw_trial_run *run) {
+    int64_t points = run->outcome.points;
+    if (points == 0) return NULL;
+    if (run->data->count[SW_SPLIT_VALIDATION] == 0) return &run->curve[points - 1];
+    const struct sw_curve_point *best = NULL;
+    for (int64_t i = 0; i < points; i++) {
+        const struct sw_curve_point *point = &run->curve[i];
+        if (isnan(point->validation_loss)) continue;
+        if (best == NULL || point->validation_loss < best->validation_loss) best = point;
+    }
+    return best;
+}
+
+static void judge_early_stop(struct sw_trial_run *run) {
+    struct sw_round_results *result = &run->record.result;
+    const struct sw_curve_point *point = find_early_stop(run);
+    if (point == NULL) return;
+    result->early_stop_step = point->step;
+    result->early_stop_validation_loss = point->validation_loss;
+    result->early_stop_validation_accuracy = point->validation_accuracy;
+    result->early_stop_test_loss = point->test_loss;
+    result->early_stop_test_accuracy = point->test_accuracy;
+}
+
+/* ---- end of the training ------------------------------------------------------------------------- */
+
+/* The last point of the curve was evaluated after the last step; only the training images are missing. */
+static enum sw_status judge_end(struct sw_trial_run *run) {
+    struct sw_round_results *result = &run->record.result;
+    const struct sw_curve_point *point = &run->curve[run->outcome.points - 1];
+    double loss = 0;
+    int64_t correct = 0;
+    SW_TRY(sw_train_evaluate(run->net, run->data, SW_SPLIT_TRAIN, &loss, &correct));
+    result->train_loss = loss;
+    result->train_accuracy = (double) correct / (double) run->data->count[SW_SPLIT_TRAIN];
+    result->validation_loss = point->validation_loss;
+    result->validation_accuracy = point->validation_accuracy;
+    result->test_loss = point->test_loss;
+    result->test_accuracy = point->test_accuracy;
+    result->test_correct = point->test_correct;
+    /* Also without a monitor, numbers that are not numbers are no success. */
+    if (!isfinite(loss))
+        sw_trial_fail_record(&run->record,
+                             "training diverged: its final training loss is not finite");
+    return SW_OK;
+}
+
+/* ---- layers -------------------------------------------------------------------------------------- */
+
+static enum sw_status judge_layer(struct sw_trial_run *run, const struct sw_net_param *param,
+                                  int64_t layer) {
+    struct sw_layer_record *record = &run->layers[layer];
+    double squares = 0;
+    SW_TRY(sw_hal_sum_squares(run->hal, param->values, param->n, &squares));
+    SW_TEXT_COPY(record->name, param->param->name);
+    record->weights = param->param->count;
+    record->nnz = param->n;
+    record->sparsity = 1 - (double) param->n / (double) param->param->count;
+    record->weight_norm = sqrt(squares);
+    record->gradient_norm = run->gradient_norm[layer];
+    record->gradient_rms = run->gradient_norm[layer] / sqrt((double) param->n);
+    bool dense = sw_net_layer_format(run->net, layer) == SW_FORMAT_DENSE;
+    SW_TEXT_COPY(record->format, dense ? "dense" : "csr");
+    return SW_OK;
+}
+
+static enum sw_status judge_layers(struct sw_trial_run *run) {
+    int64_t n_params = 0, layer = 0;
+    const struct sw_net_param *params = sw_net_params(run->net, &n_params);
+    for (int64_t p = 0; p < n_params; p++)
+        if (params[p].param->prunable) SW_TRY(judge_layer(run, &params[p], layer++));
+    return SW_OK;
+}
+
+enum sw_status sw_trial_judge(struct sw_trial_run *run) {
+    judge_early_stop(run);
+    if (!sw_trial_has_failed(&run->record)) SW_TRY(judge_end(run));
+    return judge_layers(run);
+}
+
+/* ---- inference ----------------------------------------------------------------------------------- */
+
+#define LATENCY_PASSES 21
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+/* Median time in microseconds from an input on the device to logits on the host. */
+static enum sw_status time_forward(struct sw_trial_run *run, int64_t batch, float *logits,
+                                   double *median) {
+    double seconds[LATENCY_PASSES];
+    for (int i = -1; i < LATENCY_PASSES; i++) { /* the first pass warms the caches */
+        double start = sw_clock_monotonic();
+        SW_TRY(sw_net_forward(run->net, batch));
+        SW_TRY(sw_net_get_logits(run->net, batch, logits));
+        if (i >= 0) seconds[i] = sw_clock_monotonic() - start;
+    }
+    qsort(seconds, LATENCY_PASSES, sizeof *seconds, compare_doubles);
+    *median = 1e6 * seconds[LATENCY_PASSES / 2];
+    return SW_OK;
+}
+
+/* The time does not depend on the values, so an input of zeros will do. */
+enum sw_status sw_trial_time_inference(struct sw_trial_run *run) {
+    struct sw_round_measured *measured = &run->record.measured;
+    float *logits = NULL;
+    enum sw_status status = SW_OK;
+    size_t n = (size_t) (run->arch.classes * sw_hal_lanes(64));
+    SW_TRY_TO(SW_ALLOC(&logits, n, "logits"), status, cleanup);
+    SW_TRY_TO(sw_hal_zero(sw_net_input(run->net)), status, cleanup);
+    SW_TRY_TO(time_forward(run, 1, logits, &measured->latency_1_us), status, cleanup);
+    SW_TRY_TO(time_forward(run, 64, logits, &measured->latency_64_us), status, cleanup);
+cleanup:
+    SW_FREE(&logits);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* What the files of trial share: one round while it runs. */
+#pragma once
+
+#include "sweepstake/monitor.h"
+#include "sweepstake/train.h"
+#include "sweepstake/trial.h"
+
+struct sw_trial_run {
+    /* What it was given; borrowed. */
+    const struct sw_round_task *task;
+    struct sw_hal *hal;
+    const struct sw_data *data;
+    const struct sw_trial_place *place;
+    const struct sw_sink *sink;
+    /* What it makes; owned. */
+    struct sw_arch arch;
+    float *theta0; /* [parameters] */
+    uint8_t *mask; /* [mask_bytes] */
+    struct sw_net *net;
+    struct sw_curve_point *curve;   /* [plan.curve_points] */
+    double *gradient_norm;          /* [n_layers] */
+    struct sw_layer_record *layers; /* [n_layers] */
+    struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
+    struct sw_watch watch;
+    struct sw_train_outcome outcome;
+    struct sw_round_record record;
+};
+
+/* trial_start.c: memory and the record as far as it is known in advance. Errors: SW_NOMEM, SW_CONFIG
+ * (model), SW_INTERNAL (the task does not fit its model or data). */
+enum sw_status sw_trial_prepare(struct sw_trial_run *run) SW_NODISCARD;
+void sw_trial_release(struct sw_trial_run *run);
+/* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
+ * SW_CONFIG (distribution). */
+enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_start.c: all ones for round 0, pruned from the parent for a ticket, the ticket's for a control.
+ * Errors: SW_NOMEM, what the sink returns, SW_DAMAGED (a mask that does not fit its counts). */
+enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_judge.c: the figures of the trained network, into the record and `layers`. */
+enum sw_status sw_trial_judge(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_judge.c: how long a forward pass takes. */
+enum sw_status sw_trial_time_inference(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_record.c: a record with what the task says, and no figures: NaN, or -1 for whole numbers. */
+void sw_trial_plan_record(const struct sw_round_task *task, const struct sw_arch *arch,
+                          const struct sw_trial_place *place, struct sw_round_record *record);
+/* trial_record.c: the round is a failure; `reason` is copied. */
+void sw_trial_fail_record(struct sw_round_record *record, const char *reason);
+bool sw_trial_has_failed(const struct sw_round_record *record);
+/* trial_record.c: hand every section to the sink, the record last. */
+enum sw_status sw_trial_hand_over(struct sw_trial_run *run) SW_NODISCARD;
