@@ -13,14 +13,14 @@
  *   avx2          over 100   51-65     40-62     38-60      29-44     percent kept
  *   generic       86-97      57-63     56-60     35-53      51-57 */
 struct choice {
-    enum sw_isa isa;
     int64_t weights;
+    enum sw_isa isa;
     int percent;
 };
 
 static const struct choice choices[] = {
-    {SW_ISA_GENERIC, 4096, 85}, {SW_ISA_GENERIC, INT64_MAX, 50}, {SW_ISA_AVX2, 4096, 90},
-    {SW_ISA_AVX2, 65536, 55},   {SW_ISA_AVX2, 1 << 19, 45},      {SW_ISA_AVX2, INT64_MAX, 40},
+    {4096, SW_ISA_GENERIC, 85}, {INT64_MAX, SW_ISA_GENERIC, 50}, {4096, SW_ISA_AVX2, 90},
+    {65536, SW_ISA_AVX2, 55},   {1 << 19, SW_ISA_AVX2, 45},      {INT64_MAX, SW_ISA_AVX2, 40},
 };
 
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz) {
