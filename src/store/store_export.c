@@ -30,8 +30,8 @@ static enum sw_status load_section(const struct ticket *ticket, int64_t owner,
     size_t element = sw_section_element_bytes(section), length = 0;
     char *bytes;
     SW_TRY(sw_memory_alloc(count, element, sw_section_name(section), (void **) &bytes));
-    enum sw_status status =
-        sw_store_read(ticket->store, owner, section, bytes, count * element, &length);
+    enum sw_status status = sw_store_read(ticket->store, owner, section, bytes, count * element,
+                                          &length);
     if (status == SW_OK && length != count * element)
         status = SW_FAIL(SW_NOT_FOUND,
                          "%s: row %" PRId64 " has no whole %s: %s (%.127s); there is no ticket",
@@ -135,8 +135,7 @@ static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
         theta0 = packed;
     }
     enum sw_status status = add_array(ticket, group, "theta0", H5T_IEEE_F32LE, n, theta0);
-    if (status == SW_OK)
-        status = add_array(ticket, group, "weights", H5T_IEEE_F32LE, n, weights);
+    if (status == SW_OK) status = add_array(ticket, group, "weights", H5T_IEEE_F32LE, n, weights);
     SW_FREE(&packed);
     if (status == SW_OK) *used += n;
     return status;
@@ -194,8 +193,7 @@ static enum sw_status add_settings(const struct ticket *ticket, hid_t file) {
     enum sw_status status = sw_spec_canonical(
         spec, SW_STAGE_DATA | SW_STAGE_TRAIN | SW_STAGE_PRUNE | SW_STAGE_LABEL, &settings);
     if (status == SW_OK)
-        status =
-            sw_store_h5_text_attribute(file, "settings", sw_text_get(&settings), ticket->path);
+        status = sw_store_h5_text_attribute(file, "settings", sw_text_get(&settings), ticket->path);
     sw_text_fini(&settings);
     return status;
 }

@@ -155,13 +155,12 @@ static void nothing_is_left_beside_the_store(void) {
 }
 
 int main(void) {
-    CU_TestInfo ranks[] = {
-        {"ranks_fill_one_store", ranks_fill_one_store},
-        {"digest_does_not_depend_on_ranks", digest_does_not_depend_on_ranks},
-        {"late_writers_do_no_harm", late_writers_do_no_harm},
-        {"every_slab_is_one_write", every_slab_is_one_write},
-        {"nothing_is_left_beside_the_store", nothing_is_left_beside_the_store},
-        CU_TEST_INFO_NULL};
+    CU_TestInfo ranks[] = {{"ranks_fill_one_store", ranks_fill_one_store},
+                           {"digest_does_not_depend_on_ranks", digest_does_not_depend_on_ranks},
+                           {"late_writers_do_no_harm", late_writers_do_no_harm},
+                           {"every_slab_is_one_write", every_slab_is_one_write},
+                           {"nothing_is_left_beside_the_store", nothing_is_left_beside_the_store},
+                           CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"ranks", NULL, NULL, NULL, NULL, ranks}, CU_SUITE_INFO_NULL};
     (void) sw_comm_prepare_environment();
     if (sw_comm_init() != SW_OK) return 1;

@@ -85,7 +85,8 @@ static float *read_dense(hid_t file, const struct sw_param *param, const char *a
 /* The same from the round that was committed. */
 static void expect_param(hid_t file, const struct sw_small_round *round,
                          const struct sw_param *param, const float **weights) {
-    float *theta0 = read_dense(file, param, "theta0"), *trained = read_dense(file, param, "weights");
+    float *theta0 = read_dense(file, param, "theta0"),
+          *trained = read_dense(file, param, "weights");
     for (int64_t i = 0; i < param->count; i++) {
         bool kept = param->prunable == 0 || sw_mask_get(round->mask + param->mask_offset, i);
         float expected0 = kept ? round->theta0[param->offset + i] : 0;

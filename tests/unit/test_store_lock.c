@@ -133,9 +133,8 @@ static void killed_process_is_replaced_at_once(void) {
 static void write_lock(const struct names *names, const char *host, int64_t pid, double age,
                        const char *rest) {
     char text[512];
-    int length =
-        snprintf(text, sizeof text, "host %s\npid %lld\nheartbeat %.3f\nrounds_done 3\n%s", host,
-                 (long long) pid, sw_clock_wall() - age, rest);
+    int length = snprintf(text, sizeof text, "host %s\npid %lld\nheartbeat %.3f\nrounds_done 3\n%s",
+                          host, (long long) pid, sw_clock_wall() - age, rest);
     SW_TEST_OK(sw_file_write(names->lock, text, (size_t) length));
 }
 
@@ -208,8 +207,8 @@ static void any_content_is_survived(void) {
     char junk[2000];
     set_names(&names);
     memset(junk, 'x', sizeof junk);
-    const char *const texts[] = {"", "\n\n\n", "host", "pid x\nheartbeat nan\nworkers 99999999999999999999\n",
-                                 junk};
+    const char *const texts[] = {"", "\n\n\n", "host",
+                                 "pid x\nheartbeat nan\nworkers 99999999999999999999\n", junk};
     junk[sizeof junk - 1] = '\0';
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         SW_TEST_OK(sw_file_write(names.lock, texts[i], strlen(texts[i])));
