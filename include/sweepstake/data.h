@@ -14,10 +14,11 @@ struct sw_dataset {
     const char *summary;
     const char *const *options; /* keys of the data.* fields it uses besides name, limit,
                                    validation, normalize; NULL-terminated */
-    /* Shapes and counts without decoding all pixels; fills shape, classes, and train (validation
-     * still included), test. Errors: SW_CONFIG, SW_IO. */
+    /* Shapes and counts without decoding all pixels; fills shape, classes, train (before data.limit,
+     * validation still included) and test. Errors: SW_CONFIG, SW_IO. */
     enum sw_status (*probe)(const struct sw_trial_spec *spec, struct sw_data_info *info);
-    /* Fill images u8[n, features] and labels u8[n] of both parts. */
+    /* Fill images u8[n, features] and labels u8[n] of both parts: the first n = info->train +
+     * info->validation training samples, and all info->test test samples. */
     enum sw_status (*decode)(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                              uint8_t *train_images, uint8_t *train_labels, uint8_t *test_images,
                              uint8_t *test_labels);
@@ -29,13 +30,15 @@ const char *sw_normalize_at(size_t index, const char **summary);
 
 /* Decode once to learn everything about a data set, checksum and pixel statistics included; the
  * memory is freed again. Errors: SW_CONFIG (wrong magic, size, label out of range, validation not
- * smaller than the training set), SW_IO (missing, unreadable, truncated); texts name file and
- * offset. */
+ * smaller than the training set), SW_IO (missing, unreadable, truncated, corrupt), SW_UNSUPPORTED
+ * (more than four channels), SW_NOMEM; texts name file and offset. With data.limit N only the first
+ * N training images are read, and only their labels checked. */
 enum sw_status sw_data_probe(const struct sw_trial_spec *spec,
                              struct sw_data_info *info) SW_NODISCARD;
 
-/* Decode into `block` (info->block_bytes bytes, 64-byte aligned, the caller's) and check that it is
- * the data set that `info` describes. Errors: as above; SW_CONFIG when the checksum differs. */
+/* Decode into `block` (info->block_bytes bytes, 64-byte aligned, the caller's; layout in
+ * src/data/block.h) and check that it is the data set that `info` describes. A block counts only
+ * once this has succeeded: its magic is written last. Errors: as above; SW_CONFIG when the checksum differs. */
 enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                               void *block) SW_NODISCARD;
 
@@ -51,8 +54,9 @@ struct sw_data {
     const uint8_t *labels[SW_SPLIT_COUNT]; /* u8[count] */
     float *table;                          /* [channels, 256]: pixel -> input; owned */
 };
-/* `block` was filled by sw_data_decode (perhaps in another process) and outlives the view.
- * Errors: SW_DAMAGED when the block does not fit `info`, SW_NOMEM. */
+/* `block` was filled by sw_data_decode (perhaps in another process) and outlives the view; only its
+ * header is looked at. Errors: SW_DAMAGED when the block does not fit `info`, SW_CONFIG for an
+ * unknown word in data.normalize, SW_NOMEM. */
 enum sw_status sw_data_open(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                             const void *block, struct sw_data *out) SW_NODISCARD;
 void sw_data_close(struct sw_data *data);

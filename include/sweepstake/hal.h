@@ -46,6 +46,7 @@ enum sw_status sw_hal_open(const struct sw_backend *backend, const struct sw_hal
                            struct sw_hal **out) SW_NODISCARD;
 void sw_hal_close(struct sw_hal **hal);
 int sw_hal_threads(const struct sw_hal *hal);
+enum sw_isa sw_hal_isa(const struct sw_hal *hal);
 /* The BLAS behind dense products: version, build and core as it reports them. Never NULL. */
 const char *sw_hal_blas_version(void);
 

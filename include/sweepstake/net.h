@@ -84,7 +84,8 @@ struct sw_net_memory {
 };
 
 /* Build the network for a mask (NULL keeps all) and batches of up to max_batch samples. `hal` and
- * `arch` are borrowed and outlive it. Errors: SW_NOMEM, SW_CONFIG. */
+ * `arch` are borrowed and outlive it. Errors: SW_NOMEM, SW_CONFIG (a batch below 1 or above 2^20, a
+ * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
                              int64_t max_batch, struct sw_net **out) SW_NODISCARD;
 void sw_net_destroy(struct sw_net **net);
@@ -100,7 +101,8 @@ int64_t sw_net_survivors(const struct sw_net *net);
 struct sw_buffer *sw_net_input(struct sw_net *net);
 struct sw_buffer *sw_net_labels(struct sw_net *net);
 
-/* Logits of the batch in the input buffer. batch in 1..max_batch. */
+/* Logits of the batch in the input buffer. batch in 1..max_batch. The passes have to follow each
+ * other: forward, loss, backward, each for the same batch. Errors: SW_INTERNAL. */
 enum sw_status sw_net_forward(struct sw_net *net, int64_t batch) SW_NODISCARD;
 /* Loss of the logits; when `backward` is true also their gradient. */
 enum sw_status sw_net_loss(struct sw_net *net, int64_t batch, bool backward, double *loss_sum,
@@ -112,6 +114,7 @@ enum sw_status sw_net_get_logits(const struct sw_net *net, int64_t batch, float 
 
 const struct sw_net_param *sw_net_params(const struct sw_net *net, int64_t *n_params);
 struct sw_hal *sw_net_hal(const struct sw_net *net);
+const struct sw_arch *sw_net_arch(const struct sw_net *net); /* borrowed */
 enum sw_layer_format sw_net_layer_format(const struct sw_net *net, int64_t layer);
 void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 
@@ -120,6 +123,6 @@ void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 double sw_net_forward_flops(const struct sw_arch *arch, const int64_t *kept);
 double sw_net_step_flops(const struct sw_arch *arch, const int64_t *kept);
 
-/* The bytes that sw_net_create will allocate, in advance. */
+/* The bytes that sw_net_create will allocate, in advance: those of sw_net_memory afterwards. */
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                            enum sw_isa isa, struct sw_net_memory *out);

@@ -13,7 +13,7 @@ enum sw_random_purpose {
     SW_RANDOM_REINIT = 2,    /* weights of the reinit control; stream = round << 32 | parameter */
     SW_RANDOM_ORDER = 3,     /* order of the training samples; stream = epoch */
     SW_RANDOM_SYNTHETIC = 4, /* synthetic data; stream = which array */
-    SW_RANDOM_PRUNE = 5,     /* random pruning scores; stream = round << 32 | parameter */
+    SW_RANDOM_PRUNE = 5,     /* random pruning scores; stream = round << 32 | layer */
     SW_RANDOM_BENCH = 6      /* random masks and inputs of the benchmarks */
 };
 

@@ -78,7 +78,9 @@ struct sw_train_outcome {
 };
 
 /* Train. curve[sw_train_curve_points(...)] is the caller's. Deterministic: depends on spec, data
- * and the net's weights only. Errors: what hooks return; SW_NOMEM. */
+ * and the net's weights only. *out is written on failure too: out->points rows of the curve are
+ * valid. Errors: what hooks return; SW_CONFIG (unknown optimizer or schedule, data that does not
+ * fit the network); SW_NOMEM. */
 enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec,
                             const struct sw_data *data, const struct sw_train_hooks *hooks,
                             struct sw_curve_point *curve,

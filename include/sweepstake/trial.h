@@ -22,6 +22,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
                                   const struct sw_sink *sink) SW_NODISCARD;
 
 /* The record of a round that could not be run at all (the trainer crashed `attempt` times, or its
- * parent failed): status failed, the reason, planned counts, no figures (NaN). */
+ * parent failed): status failed, the reason, planned counts, no figures (NaN; -1 for
+ * test_correct and early_stop_step). Attempt 0 says that it was never tried: no host either. */
 void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_trial_place *place,
                             const char *reason, struct sw_round_record *out);

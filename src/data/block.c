@@ -12,8 +12,7 @@ struct sw_block_header {
     char magic[8];
     struct sw_data_info info;
 };
-_Static_assert(sizeof(struct sw_data_info) == 32 + 8 * 8 + 4 * 8 + 16,
-               "compared and stored by bytes");
+_Static_assert(sizeof(struct sw_data_info) == 32 + 8 * 8 + 4 * 8 + 16, "compared by bytes");
 
 static size_t round_up(size_t bytes) {
     return (bytes + SW_ALIGNMENT - 1) / SW_ALIGNMENT * SW_ALIGNMENT;
@@ -91,7 +90,8 @@ enum sw_status sw_block_check(const struct sw_data_info *info, const uint8_t *bl
     if (memcmp(header->magic, block_magic, sizeof header->magic) != 0)
         return SW_FAIL(SW_DAMAGED, "data set %s: byte 0: the block in memory was never completed",
                        info->name);
-    if (memcmp(&header->info, info, sizeof *info) != 0)
+    if (!sw_digest_equal(sw_digest_of(&header->info, sizeof header->info),
+                         sw_digest_of(info, sizeof *info)))
         return SW_FAIL(SW_DAMAGED,
                        "data set %s: byte 8: the block in memory holds another data set or split",
                        info->name);

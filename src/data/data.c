@@ -13,14 +13,11 @@
 
 /* ---- what a data set is, before it is decoded ------------------------------------------------------ */
 
-static enum sw_status find_dataset(const char *name, const struct sw_dataset **out) {
+static enum sw_status fail_unknown(const char *name) {
     const char *names[16];
     size_t n_names = 0;
-    *out = sw_dataset_find(name);
-    if (*out != NULL) return SW_OK;
-    for (const struct sw_dataset *set; n_names < 16 && (set = sw_dataset_at(n_names)) != NULL;
-         n_names++)
-        names[n_names] = set->name;
+    for (const struct sw_dataset *set; n_names < 16 && (set = sw_dataset_at(n_names)) != NULL;)
+        names[n_names++] = set->name;
     const char *nearest = sw_text_nearest(name, names, n_names);
     if (nearest != NULL)
         return SW_FAIL(SW_CONFIG, "data.name: %s is unknown; did you mean %s?", name, nearest);
@@ -75,7 +72,8 @@ static enum sw_status describe(const struct sw_trial_spec *spec, const struct sw
                                struct sw_data_info *info) {
     struct sw_block_layout layout;
     memset(info, 0, sizeof *info);
-    SW_TRY(find_dataset(spec->data_name, dataset));
+    *dataset = sw_dataset_find(spec->data_name);
+    if (*dataset == NULL) return fail_unknown(spec->data_name);
     SW_TEXT_COPY(info->name, (*dataset)->name);
     SW_TRY((*dataset)->probe(spec, info));
     if (spec->data_limit > 0 && info->train > spec->data_limit) info->train = spec->data_limit;
@@ -98,17 +96,17 @@ static enum sw_status fill_arrays(const struct sw_trial_spec *spec,
                            block + layout.offset[SW_BLOCK_TEST_LABELS]);
 }
 
-enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *out) {
+enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *info) {
     const struct sw_dataset *dataset = NULL;
-    struct sw_data_info info;
+    struct sw_data_info found;
     uint8_t *block = NULL;
     enum sw_status status = SW_OK;
-    SW_TRY(describe(spec, &dataset, &info));
-    SW_TRY(SW_ALLOC(&block, (size_t) info.block_bytes, "the data set"));
-    SW_TRY_TO(fill_arrays(spec, dataset, &info, block), status, cleanup);
-    sw_block_measure(block, &info);
-    SW_TRY_TO(sw_block_checksum(&info, block, &info.checksum), status, cleanup);
-    *out = info;
+    SW_TRY(describe(spec, &dataset, &found));
+    SW_TRY(SW_ALLOC(&block, (size_t) found.block_bytes, "the data set"));
+    SW_TRY_TO(fill_arrays(spec, dataset, &found, block), status, cleanup);
+    sw_block_measure(block, &found);
+    SW_TRY_TO(sw_block_checksum(&found, block, &found.checksum), status, cleanup);
+    *info = found;
 cleanup:
     SW_FREE(&block);
     return status;

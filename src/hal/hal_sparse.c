@@ -3,8 +3,7 @@
 
 #include "sweepstake/memory.h"
 
-/* ---- positions
- * ------------------------------------------------------------------------------------ */
+/* ---- positions ------------------------------------------------------------------------------- */
 
 /* start[0 .. n] rises from 0 to nnz. */
 static bool is_start(const int32_t *start, int64_t n, int64_t nnz) {
@@ -84,8 +83,7 @@ int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse) {
            sparse->row->bytes + sparse->value->bytes;
 }
 
-/* ---- products
- * ------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions) {
     if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device was given");

@@ -12,7 +12,7 @@ static const struct sw_monitor *const monitors[] = {
 };
 
 const struct sw_monitor *sw_monitor_at(size_t index) {
-    return index < sizeof monitors / sizeof *monitors ? monitors[index] : NULL;
+    return index < sizeof monitors / sizeof monitors[0] ? monitors[index] : NULL;
 }
 
 const struct sw_monitor *sw_monitor_find(const char *name) {

@@ -9,12 +9,18 @@
 #include "models.def"
 #undef SW_MODEL
 
-static const struct sw_model *const models[] = {
+enum {
+#define SW_MODEL(symbol) INDEX_##symbol,
+#include "models.def"
+#undef SW_MODEL
+    N_MODELS
+};
+
+static const struct sw_model *const models[N_MODELS] = {
 #define SW_MODEL(symbol) &symbol,
 #include "models.def"
 #undef SW_MODEL
 };
-#define N_MODELS (sizeof models / sizeof *models)
 
 const struct sw_model *sw_model_at(size_t index) {
     return index < N_MODELS ? models[index] : NULL;
@@ -28,13 +34,15 @@ const struct sw_model *sw_model_find(const char *name) {
 
 static enum sw_status fail_unknown(const char *name) {
     const char *names[N_MODELS];
+    const struct sw_model *model;
+    size_t n = 0;
     char known[256] = "";
-    for (size_t i = 0; i < N_MODELS; i++) {
+    for (; n < N_MODELS && (model = sw_model_at(n)) != NULL; n++) {
         size_t used = strlen(known);
-        names[i] = models[i]->name;
-        (void) snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", names[i]);
+        names[n] = model->name;
+        (void) snprintf(known + used, sizeof known - used, "%s%s", n > 0 ? ", " : "", model->name);
     }
-    const char *nearest = sw_text_nearest(name, names, N_MODELS);
+    const char *nearest = sw_text_nearest(name, names, n);
     if (nearest == NULL)
         return SW_FAIL(SW_CONFIG, "model '%s' is not known; known are %s", name, known);
     return SW_FAIL(SW_CONFIG, "model '%s' is not known; did you mean '%s'? Known are %s", name,

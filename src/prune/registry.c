@@ -13,7 +13,7 @@ static const struct sw_criterion *const criteria[] = {
 };
 
 const struct sw_criterion *sw_criterion_at(size_t index) {
-    return index < sizeof criteria / sizeof *criteria ? criteria[index] : NULL;
+    return index < sizeof criteria / sizeof criteria[0] ? criteria[index] : NULL;
 }
 
 const struct sw_criterion *sw_criterion_find(const char *name) {

@@ -7,12 +7,18 @@
 #include "schedules.def"
 #undef SW_SCHEDULE
 
-static const struct sw_lr_schedule *const schedules[] = {
+enum {
+#define SW_SCHEDULE(symbol) INDEX_##symbol,
+#include "schedules.def"
+#undef SW_SCHEDULE
+    N_SCHEDULES
+};
+
+static const struct sw_lr_schedule *const schedules[N_SCHEDULES] = {
 #define SW_SCHEDULE(symbol) &symbol,
 #include "schedules.def"
 #undef SW_SCHEDULE
 };
-#define N_SCHEDULES (sizeof schedules / sizeof *schedules)
 
 const struct sw_lr_schedule *sw_lr_schedule_at(size_t index) {
     return index < N_SCHEDULES ? schedules[index] : NULL;

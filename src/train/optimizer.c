@@ -8,12 +8,18 @@
 #include "optimizers.def"
 #undef SW_OPTIMIZER
 
-static const struct sw_optimizer *const optimizers[] = {
+enum {
+#define SW_OPTIMIZER(symbol) INDEX_##symbol,
+#include "optimizers.def"
+#undef SW_OPTIMIZER
+    N_OPTIMIZERS
+};
+
+static const struct sw_optimizer *const optimizers[N_OPTIMIZERS] = {
 #define SW_OPTIMIZER(symbol) &symbol,
 #include "optimizers.def"
 #undef SW_OPTIMIZER
 };
-#define N_OPTIMIZERS (sizeof optimizers / sizeof *optimizers)
 
 const struct sw_optimizer *sw_optimizer_at(size_t index) {
     return index < N_OPTIMIZERS ? optimizers[index] : NULL;
@@ -25,6 +31,17 @@ const struct sw_optimizer *sw_optimizer_find(const char *name) {
     return NULL;
 }
 
+/* The arrays of one parameter, zeroed. */
+static enum sw_status add_param(struct sw_optimizer_state *state, struct sw_hal *hal,
+                                const struct sw_net_param *param, struct sw_param_states *added) {
+    int64_t bytes = param->n * (int64_t) sizeof(float);
+    for (int s = 0; s < state->n_states; s++) {
+        SW_TRY(sw_hal_alloc(hal, bytes, "optimizer state", &added->buffer[s]));
+        state->bytes += bytes;
+    }
+    return SW_OK;
+}
+
 enum sw_status sw_optimizer_state_init(struct sw_net *net, const struct sw_trial_spec *spec,
                                        struct sw_optimizer_state *out) {
     struct sw_optimizer_state state = {.optimizer = sw_optimizer_find(spec->train_optimizer_name)};
@@ -34,14 +51,10 @@ enum sw_status sw_optimizer_state_init(struct sw_net *net, const struct sw_trial
         return SW_FAIL(SW_CONFIG, "train.optimizer.name: '%s' is not known",
                        spec->train_optimizer_name);
     state.n_states = state.optimizer->n_states(spec);
-    int64_t n_buffers = state.n_params * state.n_states;
-    SW_TRY(SW_ALLOC(&state.buffers, (size_t) n_buffers, "table of optimizer states"));
-    for (int64_t i = 0; i < n_buffers; i++) {
-        int64_t bytes = params[i / state.n_states].n * (int64_t) sizeof(float);
-        SW_TRY_TO(sw_hal_alloc(sw_net_hal(net), bytes, "optimizer state", &state.buffers[i]),
-                  status, cleanup);
-        state.bytes += bytes;
-    }
+    SW_TRY(SW_ALLOC(&state.params, (size_t) state.n_params, "table of optimizer states"));
+    for (int64_t p = 0; p < state.n_params; p++)
+        SW_TRY_TO(add_param(&state, sw_net_hal(net), &params[p], &state.params[p]), status,
+                  cleanup);
     *out = state;
     return SW_OK;
 cleanup:
@@ -50,9 +63,10 @@ cleanup:
 }
 
 void sw_optimizer_state_fini(struct sw_optimizer_state *state) {
-    for (int64_t i = 0; state->buffers != NULL && i < state->n_params * state->n_states; i++)
-        sw_hal_free(&state->buffers[i]);
-    SW_FREE(&state->buffers);
+    for (int64_t p = 0; state->params != NULL && p < state->n_params; p++)
+        for (int s = 0; s < state->n_states; s++)
+            sw_hal_free(&state->params[p].buffer[s]);
+    SW_FREE(&state->params);
 }
 
 enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state, struct sw_net *net,
@@ -61,7 +75,7 @@ enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state,
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
     for (int64_t p = 0; p < n_params; p++)
-        SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p],
-                                        state->buffers + p * state->n_states, step, lr));
+        SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p], state->params[p].buffer,
+                                        step, lr));
     return SW_OK;
 }

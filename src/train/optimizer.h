@@ -1,6 +1,6 @@
 /* Module: train, private: what optimizers share, and the state of one training.
- * How to add an optimizer: a file optimizer_NAME.c with one `const struct sw_optimizer`, one line in
- * optimizers.def. */
+ * How to add an optimizer: a file optimizer_NAME.c with one `const struct sw_optimizer`, one line
+ * in optimizers.def. */
 #pragma once
 
 #include "sweepstake/train.h"
@@ -13,16 +13,22 @@ static inline float sw_optimizer_decay(const struct sw_trial_spec *spec,
     return param->param->prunable ? (float) spec->train_optimizer_weight_decay : 0;
 }
 
+/* The arrays of one parameter, each float[n]; the first n_states are there. */
+struct sw_param_states {
+    struct sw_buffer *buffer[SW_OPTIMIZER_MAX_STATES];
+};
+
 /* An optimizer and its arrays for every parameter of a net. */
 struct sw_optimizer_state {
     const struct sw_optimizer *optimizer;
     int n_states;
     int64_t n_params;
-    int64_t bytes;              /* on the device */
-    struct sw_buffer **buffers; /* [n_params][n_states], each float[n] */
+    int64_t bytes;                  /* on the device */
+    struct sw_param_states *params; /* [n_params] */
 };
 
-/* Zeroed state for a net; finish with sw_optimizer_state_fini. Errors: SW_CONFIG (unknown optimizer), SW_NOMEM. */
+/* Zeroed state for a net; finish with sw_optimizer_state_fini. Errors: SW_CONFIG (unknown
+ * optimizer), SW_NOMEM. */
 enum sw_status sw_optimizer_state_init(struct sw_net *net, const struct sw_trial_spec *spec,
                                        struct sw_optimizer_state *out) SW_NODISCARD;
 void sw_optimizer_state_fini(struct sw_optimizer_state *state);

@@ -1,4 +1,5 @@
-/* Stochastic gradient descent with momentum and L2 penalty, as PyTorch's SGD (no dampening, no Nesterov). */
+/* Stochastic gradient descent with momentum and L2 penalty, as PyTorch's SGD without dampening or
+ * Nesterov's term. */
 #include "optimizer.h"
 
 static const char *const options[] = {"train.optimizer.lr", "train.optimizer.momentum",

@@ -104,7 +104,7 @@ static void gather_and_scatter_are_inverse(void) {
         CU_ASSERT_TRUE(kept[i - 1] < kept[i]);
 }
 
-/* ---- compressed sparse rows ------------------------------------------------------------------- */
+/* ---- compressed sparse rows ------------------------------------------------------------------ */
 
 /* Every invariant of struct sw_csr against the mask. */
 static void check_csr(const uint8_t *mask, int64_t rows, int64_t columns,

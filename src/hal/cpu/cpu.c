@@ -5,8 +5,7 @@
 
 #include "sweepstake/memory.h"
 
-const struct sw_cpu_kernels sw_cpu_kernels_ref = {
-    .gather = sw_cpu_ref_gather,
+static const struct sw_cpu_kernels kernels_ref = {
     .sparse_product = sw_cpu_ref_sparse_product,
     .sparse_gradient = sw_cpu_ref_sparse_gradient,
     .bias_activate = sw_cpu_ref_bias_activate,
@@ -18,8 +17,24 @@ const struct sw_cpu_kernels sw_cpu_kernels_ref = {
     .sum_squares = sw_cpu_ref_sum_squares,
 };
 
-/* ---- device
- * ---------------------------------------------------------------------------------------- */
+static const struct sw_cpu_kernels kernels_avx2 = {
+    .sparse_product = sw_cpu_avx2_sparse_product,
+    .sparse_gradient = sw_cpu_avx2_sparse_gradient,
+    .bias_activate = sw_cpu_avx2_bias_activate,
+    .relu_backward = sw_cpu_avx2_relu_backward,
+    .bias_backward = sw_cpu_avx2_bias_backward,
+    .loss = sw_cpu_avx2_loss,
+    .sgd = sw_cpu_avx2_sgd,
+    .adam = sw_cpu_avx2_adam,
+    .sum_squares = sw_cpu_avx2_sum_squares,
+};
+
+/* ---- device ---------------------------------------------------------------------------------- */
+
+void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa) {
+    state->kernels = isa >= SW_ISA_AVX2 ? &kernels_avx2 : &kernels_ref;
+    openblas_set_num_threads(1);
+}
 
 static enum sw_status cpu_probe(void) {
     return SW_OK;
@@ -28,8 +43,7 @@ static enum sw_status cpu_probe(void) {
 static enum sw_status cpu_open(struct sw_hal *hal) {
     struct sw_cpu_state *state = NULL;
     SW_TRY(SW_ALLOC(&state, 1, "the state of a cpu device"));
-    state->kernels = &sw_cpu_kernels_ref;
-    openblas_set_num_threads(1);
+    sw_cpu_open_state(state, hal->options.isa);
     hal->state = state;
     return SW_OK;
 }
@@ -38,8 +52,7 @@ static void cpu_close(struct sw_hal *hal) {
     SW_FREE(&hal->state);
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static enum sw_status cpu_alloc(struct sw_buffer *buffer) {
     return sw_memory_alloc((size_t) buffer->bytes, 1, buffer->what, &buffer->memory);

@@ -7,8 +7,7 @@
 
 #include "sweepstake/backend.h"
 
-/* ---- arguments of the kernels; shapes as in hal.h
- * -------------------------------------------------- */
+/* ---- arguments of the kernels; shapes as in hal.h -------------------------------------------- */
 
 struct sw_cpu_gather {
     const uint8_t *images, *labels; /* u8[samples, features], u8[samples] */
@@ -93,14 +92,12 @@ struct sw_cpu_sum_squares {
     double *sums; /* [SW_CPU_PARTS] */
 };
 
-/* ---- kernels
- * --------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 /* Do the rows, elements or parts first .. last of the operation that `args` describes. */
 typedef void sw_cpu_kernel(const void *args, int64_t first, int64_t last);
 
 struct sw_cpu_kernels {
-    sw_cpu_kernel *gather;          /* features */
     sw_cpu_kernel *sparse_product;  /* output rows */
     sw_cpu_kernel *sparse_gradient; /* rows */
     sw_cpu_kernel *bias_activate;   /* rows */
@@ -111,14 +108,13 @@ struct sw_cpu_kernels {
     sw_cpu_kernel *adam;            /* elements */
     sw_cpu_kernel *sum_squares;     /* parts */
 };
-extern const struct sw_cpu_kernels sw_cpu_kernels_ref, sw_cpu_kernels_avx2;
 
 sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
 sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather;
 sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
 sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_adam, sw_cpu_ref_sum_squares;
 
-sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
+sw_cpu_kernel sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
 sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_adam, sw_cpu_avx2_sum_squares;
 
@@ -127,13 +123,15 @@ sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_adam, sw_cpu_avx2_s
 void sw_cpu_run(const struct sw_hal *hal, sw_cpu_kernel *kernel, const void *args, int64_t n,
                 int64_t grain, double work);
 
-/* ---- the device
- * ------------------------------------------------------------------------------------ */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 /* First member of the state of every backend that computes with these operations. */
 struct sw_cpu_state {
     const struct sw_cpu_kernels *kernels;
 };
+
+/* Choose the kernels of an instruction set, and one thread per call for the BLAS. */
+void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa);
 
 /* Slots of struct sw_backend over buffers whose `memory` is a host pointer. */
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,

@@ -1,7 +1,5 @@
 /* Slots of the backend: turn buffers into kernel arguments, share out the work, add up partial
  * sums. */
-#include <string.h>
-
 #include "cpu.h"
 
 /* Ranges begin at multiples of these: whole cache lines for elements, a few rows at a time. */
@@ -14,8 +12,7 @@ static const struct sw_cpu_kernels *kernels_of(const struct sw_hal *hal) {
     return state->kernels;
 }
 
-/* ---- input
- * ---------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              const struct sw_buffer *labels, const struct sw_buffer *table,
@@ -31,16 +28,14 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                                  .batch = batch,
                                  .ld = ld,
                                  .x = x->memory};
-    sw_cpu_run(hal, kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
-               (double) (features * ld));
+    sw_cpu_run(hal, sw_cpu_ref_gather, &args, features, GRAIN_FEATURES, (double) (features * ld));
     int32_t *to = labels_out->memory;
     for (int64_t b = 0; b < ld; b++)
         to[b] = b < batch ? args.labels[index[b]] : 0;
     return SW_OK;
 }
 
-/* ---- sparse layers
- * -------------------------------------------------------------------------------- */
+/* ---- sparse layers --------------------------------------------------------------------------- */
 
 enum sw_status sw_cpu_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, const struct sw_buffer *x,
@@ -113,8 +108,7 @@ enum sw_status sw_cpu_sparse_gather(struct sw_hal *hal, const struct sw_sparse *
     return SW_OK;
 }
 
-/* ---- elementwise
- * ---------------------------------------------------------------------------------- */
+/* ---- elementwise ----------------------------------------------------------------------------- */
 
 enum sw_status sw_cpu_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
                                     int64_t ld, int relu, struct sw_buffer *y) {
@@ -138,8 +132,7 @@ enum sw_status sw_cpu_bias_backward(struct sw_hal *hal, const struct sw_buffer *
     return SW_OK;
 }
 
-/* ---- loss
- * ----------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 /* Size of a part when n is cut into at most SW_CPU_PARTS of them, in multiples of `unit`. */
 static int64_t part_size(int64_t n, int64_t unit) {
@@ -159,8 +152,8 @@ static enum sw_status check_labels(const int32_t *labels, int64_t batch, int64_t
 enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                            const struct sw_buffer *labels, int64_t classes, int64_t batch,
                            struct sw_buffer *dlogits, double *loss_sum, int64_t *correct) {
-    double losses[SW_CPU_PARTS];
-    int64_t rights[SW_CPU_PARTS];
+    double losses[SW_CPU_PARTS] = {0};
+    int64_t rights[SW_CPU_PARTS] = {0};
     int64_t ld = sw_hal_lanes(batch);
     SW_TRY(check_labels(labels->memory, batch, classes));
     struct sw_cpu_loss args = {.logits = logits->memory,
@@ -185,8 +178,7 @@ enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
     return SW_OK;
 }
 
-/* ---- optimizers and reductions
- * -------------------------------------------------------------------- */
+/* ---- optimizers and reductions --------------------------------------------------------------- */
 
 enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                           struct sw_buffer *v, int64_t n, float lr, float momentum, float decay) {
@@ -211,7 +203,7 @@ enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct
 
 enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
                                   double *out) {
-    double sums[SW_CPU_PARTS];
+    double sums[SW_CPU_PARTS] = {0};
     struct sw_cpu_sum_squares args = {
         .x = x->memory, .n = n, .part_size = part_size(n, GRAIN_ELEMENTS), .sums = sums};
     int64_t parts = n == 0 ? 0 : (n + args.part_size - 1) / args.part_size;

@@ -1,0 +1,40 @@
+#include "bench.h"
+
+#include <stdlib.h>
+
+#include "sweepstake/random.h"
+
+enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa isa,
+                                 struct sw_hal **out) {
+    const struct sw_backend *found = sw_backend_find(backend);
+    if (found == NULL)
+        return SW_FAIL(SW_NOT_FOUND, "no backend '%s': sweepstake show backends lists them",
+                       backend);
+    SW_TRY(sw_backend_probe(found));
+    struct sw_hal_options options = {.threads = threads, .isa = isa};
+    return sw_hal_open(found, &options, out);
+}
+
+int64_t sw_bench_random_mask(uint8_t *mask, int64_t count, double sparsity, uint64_t stream) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (sw_random_uniform(1, SW_RANDOM_BENCH, stream, (uint64_t) i) < sparsity) continue;
+        mask[i >> 3] |= (uint8_t) (1u << (i & 7));
+        kept++;
+    }
+    if (kept == 0) {
+        mask[0] |= 1;
+        kept = 1;
+    }
+    return kept;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+double sw_bench_median(double *times, int64_t n) {
+    qsort(times, (size_t) n, sizeof *times, compare);
+    return times[n / 2];
+}

@@ -1,0 +1,96 @@
+/* sweepstake plan: what a sweep would do and cost. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "plan_report.h"
+#include "sweepstake/memory.h"
+
+struct plan_arguments {
+    const char *path;
+    struct sw_cli_sets sets;
+    bool json;
+    int64_t workers;
+};
+
+enum { KEY_WORKERS = 'w', KEY_SET = 's', KEY_JSON = 'j' };
+
+static const struct argp_option options[] = {
+    {"set", KEY_SET, "KEY=VALUE", 0, "change one key of the sweep file; may be repeated", 0},
+    {"workers", KEY_WORKERS, "N", 0, "predict the time on N workers (default: processors here)", 0},
+    {"json", KEY_JSON, NULL, 0, "print JSON", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct plan_arguments *arguments = state->input;
+    switch (key) {
+    case KEY_SET:
+        sw_cli_sets_add(state, &arguments->sets, arg);
+        return 0;
+    case KEY_WORKERS:
+        arguments->workers = sw_cli_int(state, "--workers", arg, 1, 1000000);
+        return 0;
+    case KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->path != NULL)
+            return SW_CLI_WRONG(state, "one sweep file only, not also '%s'", arg);
+        arguments->path = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        return SW_CLI_WRONG(state, "which sweep file?");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "SWEEP.yaml",
+    .doc = "Check a sweep file and show what it would do and cost. Nothing is trained; some steps "
+           "of its networks are timed on made-up data to predict the time."};
+
+/* The store's exact size: a scratch file beside it, or in TMPDIR when that folder cannot be written. */
+static enum sw_status measure_store(const struct sw_sweep *sweep, enum sw_isa isa, int64_t *bytes) {
+    struct sw_store_identity identity;
+    sw_cli_identity(isa, &identity);
+    char folder[sizeof sweep->store];
+    memcpy(folder, sweep->store, sizeof folder);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        strcpy(folder, ".");
+    else
+        slash[slash == folder ? 1 : 0] = '\0';
+    const char *chosen = folder;
+    if (access(folder, W_OK | X_OK) != 0) {
+        chosen = getenv("TMPDIR");
+        if (chosen == NULL || *chosen == '\0') chosen = "/tmp";
+    }
+    return sw_store_measure(chosen, sweep, &identity, bytes);
+}
+
+int sw_cli_plan(int argc, char **argv) {
+    struct plan_arguments arguments = {.workers = sysconf(_SC_NPROCESSORS_ONLN)};
+    sw_cli_parse(&argp, argc, argv, &arguments);
+    if (arguments.workers < 1) arguments.workers = 1;
+    struct sw_cli_plan_report report = {.path = arguments.path, .workers = arguments.workers};
+    struct sw_sweep sweep;
+    enum sw_isa isa = sw_isa_detect();
+    enum sw_status status = sw_cli_load_sweep(arguments.path, &arguments.sets, isa, &sweep);
+    SW_FREE(&arguments.sets.words);
+    if (status != SW_OK) return sw_status_exit_code(status);
+    report.sweep = &sweep;
+    sw_plan_cost(&sweep, &report.cost);
+    status = measure_store(&sweep, isa, &report.store_bytes);
+    if (status == SW_OK) status = sw_cli_predict(&sweep, isa, arguments.workers, &report.seconds);
+    if (status == SW_OK && arguments.json) sw_cli_plan_print_json(&report);
+    if (status == SW_OK && !arguments.json) status = sw_cli_plan_print_text(&report);
+    sw_sweep_fini(&sweep);
+    return status == SW_OK ? 0 : sw_cli_fail(status);
+}

@@ -1,0 +1,198 @@
+/* sweepstake run: the whole sweep, on all ranks. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "progress.h"
+#include "run_start.h"
+#include "sweepstake/comm.h"
+#include "sweepstake/hal.h"
+#include "sweepstake/memory.h"
+#include "sweepstake/proc.h"
+#include "sweepstake/sched.h"
+#include "sweepstake/text.h"
+
+struct run {
+    const char *path;
+    struct sw_cli_sets sets;
+    bool resume;
+    struct sw_sched_options options;
+    enum sw_isa isa;
+    struct sw_sweep sweep;
+    struct sw_server *server;
+    struct sw_store_lock *lock;       /* rank 0 */
+    struct sw_cli_progress *progress; /* rank 0 */
+    bool reported;                    /* the failure has been told already */
+};
+
+/* ---- arguments ----------------------------------------------------------------------------------------- */
+
+enum {
+    KEY_SET = 's',
+    KEY_RESUME = 'r',
+    KEY_THREADS = 't',
+    KEY_ATTEMPTS = 256,
+    KEY_HANG,
+    KEY_GRACE,
+    KEY_DURABLE,
+    KEY_BACKEND
+};
+
+static const struct argp_option options[] = {
+    {"set", KEY_SET, "KEY=VALUE", 0, "change one key of the sweep file; may be repeated", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on with an existing store; make it when there is none", 0},
+    {"threads", KEY_THREADS, "N", 0, "threads of each training (1); results do not depend on it",
+     0},
+    {"attempts", KEY_ATTEMPTS, "N", 0, "tries of a round whose training process crashes (3)", 0},
+    {"hang-timeout", KEY_HANG, "S", 0, "kill a training without progress for S seconds (600)", 0},
+    {"grace", KEY_GRACE, "S", 0,
+     "after SIGUSR1 or SIGUSR2, let running rounds finish within S seconds (60)", 0},
+    {"durable", KEY_DURABLE, NULL, 0, "sync every round to the disk: survives a power loss", 0},
+    {"backend", KEY_BACKEND, "NAME", 0, "where trainings run (cpu); see `show backends'", 0},
+    {0},
+};
+
+static void set_backend(struct argp_state *state, struct run *run, const char *name) {
+    if (sw_backend_find(name) == NULL) {
+        argp_error(state, "--backend '%s': sweepstake show backends lists what this build has",
+                   name);
+        sw_cli_leave();
+    }
+    run->options.backend = name;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct run *run = state->input;
+    struct sw_sched_options *sched = &run->options;
+    switch (key) {
+    case KEY_SET:
+        sw_cli_sets_add(state, &run->sets, arg);
+        return 0;
+    case KEY_RESUME:
+        run->resume = true;
+        return 0;
+    case KEY_THREADS:
+        sched->threads = (int) sw_cli_int(state, "--threads", arg, 1, 1024);
+        return 0;
+    case KEY_ATTEMPTS:
+        sched->attempts = sw_cli_int(state, "--attempts", arg, 1, 100);
+        return 0;
+    case KEY_HANG:
+        sched->hang_seconds = sw_cli_real(state, "--hang-timeout", arg, 1, 1e9);
+        return 0;
+    case KEY_GRACE:
+        sched->grace_seconds = sw_cli_real(state, "--grace", arg, 0, 1e9);
+        return 0;
+    case KEY_DURABLE:
+        sched->durable = true;
+        return 0;
+    case KEY_BACKEND:
+        set_backend(state, run, arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (run->path != NULL) {
+            return SW_CLI_WRONG(state, "one sweep file only, not also '%s'", arg);
+            return EINVAL;
+        }
+        run->path = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        return SW_CLI_WRONG(state, "which sweep file?");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "SWEEP.yaml",
+    .doc = "Run a sweep. Under mpirun or srun rank 0 hands out rounds and the other ranks train; "
+           "alone, one process does both.\v"
+           "SIGUSR1 and SIGUSR2 stop the sweep at the next safe point, SIGTERM and SIGINT at once; "
+           "--resume goes on from the last committed round of every trial."};
+
+/* ---- steps ------------------------------------------------------------------------------------------------ */
+
+/* srun without --mpi=pmix starts N worlds of one rank each. */
+static void warn_of_lonely_ranks(void) {
+    const char *tasks = getenv("SLURM_NTASKS");
+    int64_t n = 0;
+    if (sw_comm_size() > 1 || tasks == NULL || getenv("OMPI_COMM_WORLD_SIZE") != NULL) return;
+    if (!sw_text_to_int(tasks, &n) || n <= 1) return;
+    sw_cli_complain("warning: Slurm has %s tasks, but this process is alone in its MPI world; "
+                    "start it with mpirun, or with srun --mpi=pmix",
+                    tasks);
+}
+
+/* Everything up to the first training. Collective. */
+static enum sw_status start(struct run *run) {
+    int64_t isa = 0;
+    SW_TRY(sw_comm_minimum((int64_t) sw_isa_detect(), &isa));
+    run->isa = (enum sw_isa) isa;
+    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
+    enum sw_status status = sw_backend_probe(sw_backend_find(run->options.backend));
+    SW_TRY(sw_comm_agree(status));
+    if (sw_comm_rank() == 0)
+        status = sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
+    if (status == SW_OK && sw_comm_rank() == 0)
+        status = sw_cli_progress_create(&run->sweep, &run->progress);
+    return sw_comm_agree(status);
+}
+
+static enum sw_status train(struct run *run, bool *clean) {
+    struct sw_sched_observer observer = {0};
+    if (run->progress != NULL) observer = sw_cli_progress_observer(run->progress);
+    enum sw_status outcome = sw_sched_run(&run->sweep, run->sweep.store, run->lock, run->server,
+                                          run->isa, &run->options,
+                                          run->progress != NULL ? &observer : NULL, clean);
+    if (run->progress != NULL) sw_cli_progress_finish(run->progress, outcome);
+    return outcome;
+}
+
+/* Rank 0 speaks for all. */
+static int report(const struct run *run, enum sw_status outcome) {
+    if (outcome != SW_OK && outcome != SW_PARTIAL && sw_comm_rank() == 0 && !run->reported)
+        return sw_cli_fail(outcome);
+    return sw_status_exit_code(outcome);
+}
+
+/* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
+static void release(struct run *run, int code) {
+    sw_cli_progress_destroy(&run->progress);
+    if (run->lock != NULL) {
+        sw_store_exit_write(run->sweep.store, code);
+        sw_store_lock_release(&run->lock);
+    }
+    sw_proc_stop_server(&run->server);
+    sw_sweep_fini(&run->sweep);
+    SW_FREE(&run->sets.words);
+}
+
+int sw_cli_run(int argc, char **argv) {
+    struct run run = {.options = {.threads = 1,
+                                  .attempts = 3,
+                                  .hang_seconds = 600,
+                                  .grace_seconds = 60,
+                                  .backend = "cpu"}};
+    sw_cli_parse(&argp, argc, argv, &run);
+    /* The server is started while this process has neither MPI nor threads. */
+    enum sw_status status = sw_proc_start_server("--trainer-server", &run.server);
+    if (status != SW_OK) return sw_cli_fail(status);
+    status = sw_comm_init();
+    if (status != SW_OK) {
+        sw_proc_stop_server(&run.server);
+        return sw_cli_fail(status);
+    }
+    warn_of_lonely_ranks();
+    bool clean = true;
+    status = start(&run);
+    if (status == SW_OK) status = train(&run, &clean);
+    int code = report(&run, status);
+    release(&run, code);
+    fflush(stdout);
+    sw_comm_fini(clean, code);
+    return code;
+}

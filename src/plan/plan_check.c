@@ -1,0 +1,189 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "plan_internal.h"
+#include "sweepstake/memory.h"
+
+struct checker {
+    struct sw_plan *plan;
+    bool skip_data, skip_batch,
+        skip_model; /* reported already: do not complain about what follows */
+    struct sw_plan_index datas, archs;
+    int64_t data_room, arch_room; /* elements allocated */
+};
+
+/* ---- length of a training ------------------------------------------------------------------- */
+
+static void check_length(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    bool epochs = spec->train_epochs != SW_INT_NULL, steps = spec->train_steps != SW_INT_NULL;
+    if (epochs && steps) {
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.steps"),
+                       "train.steps: train.epochs is set too; give one of them (null unsets one)");
+    } else if (!epochs && !steps && !sw_plan_reported_below(plan, "train.")) {
+        sw_plan_report(plan, plan->train_place,
+                       "train.epochs: the length of a training is missing; give train.epochs or "
+                       "train.steps");
+    }
+}
+
+/* ---- data sets ------------------------------------------------------------------------------ */
+
+/* What the registry and the files say; reports what is wrong. Errors: only those that end everything. */
+static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, struct sw_data_info *info) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const struct sw_dataset *dataset = sw_dataset_find(spec->data_name);
+    if (dataset == NULL) return SW_FAIL(SW_CONFIG, "unknown data set %s", spec->data_name);
+    SW_TRY(dataset->probe(spec, info));
+    int64_t images = info->train;
+    if (spec->data_limit > 0 && spec->data_limit < images) images = spec->data_limit;
+    if (spec->data_validation >= images) {
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "data.validation"),
+                       "data.validation: got %" PRId64 "; allowed is less than the %" PRId64
+                       " training images of %s",
+                       spec->data_validation, images, spec->data_name);
+        memset(info, 0, sizeof *info);
+        return SW_OK;
+    }
+    return sw_data_probe(spec, info);
+}
+
+static enum sw_status report_data(struct sw_plan *plan, int64_t trial, enum sw_status status) {
+    const char *key = "data.dir";
+    if (status == SW_NOMEM || status == SW_INTERNAL) return status;
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, key);
+    if (place.line == 0) {
+        key = "data.name";
+        place = sw_plan_find_place(plan, trial, key);
+    }
+    if (status == SW_IO) plan->n_io++;
+    sw_plan_report(plan, place, "%s: %s", key, sw_status_text());
+    return SW_OK;
+}
+
+/* A new data set at sweep->datas[at]; one that cannot be used (reported) has no training images. */
+static enum sw_status add_data(struct checker *checker, int64_t trial, int64_t at) {
+    struct sw_plan *plan = checker->plan;
+    struct sw_sweep *sweep = &plan->sweep;
+    const struct sw_plan_source *source = plan->source;
+    if (at == checker->data_room) {
+        int64_t room = at * 2 + 4;
+        SW_TRY(SW_GROW(&sweep->datas, (size_t) at, (size_t) room, "data sets"));
+        checker->data_room = room;
+    }
+    sweep->n_datas = at + 1;
+    if (source->known != NULL) {
+        if (at >= source->n_known)
+            return SW_FAIL(SW_INTERNAL, "%" PRId64 " data sets are known, more are needed",
+                           source->n_known);
+        sweep->datas[at] = source->known[at];
+        return SW_OK;
+    }
+    enum sw_status status = probe_data(plan, trial, &sweep->datas[at]);
+    if (status == SW_OK) return SW_OK;
+    memset(&sweep->datas[at], 0, sizeof *sweep->datas);
+    return report_data(plan, trial, status);
+}
+
+static enum sw_status find_data(struct checker *checker, int64_t trial) {
+    struct sw_plan *plan = checker->plan;
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    struct sw_text text = {0};
+    enum sw_status status = SW_OK;
+    int64_t at = 0, next = plan->sweep.n_datas;
+    SW_TRY_TO(sw_spec_canonical(spec, SW_STAGE_DATA, &text), status, cleanup);
+    SW_TRY_TO(sw_text_add(&text, "data.dir: %s\n", spec->data_dir), status, cleanup);
+    SW_TRY_TO(sw_plan_index_add(&checker->datas, sw_digest_of(text.bytes, text.length), next, &at),
+              status, cleanup);
+    if (at == next) SW_TRY_TO(add_data(checker, trial, at), status, cleanup);
+    plan->trial_data[trial] = at;
+cleanup:
+    sw_text_fini(&text);
+    return status;
+}
+
+static void check_batch(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
+    if (spec->train_batch <= data->train) return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.batch"),
+                   "train.batch: got %" PRId64 "; allowed is at most the %" PRId64
+                   " training images, validation excluded",
+                   spec->train_batch, data->train);
+}
+
+/* ---- models --------------------------------------------------------------------------------- */
+
+static enum sw_status report_arch(struct sw_plan *plan, int64_t trial, enum sw_status status) {
+    if (status != SW_CONFIG && status != SW_UNSUPPORTED && status != SW_NOT_FOUND) return status;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "model.name"), "model.name: %s",
+                   sw_status_text());
+    return SW_OK;
+}
+
+/* A new network at sweep->archs[at]. */
+static enum sw_status add_arch(struct checker *checker, int64_t trial, int64_t at) {
+    struct sw_sweep *sweep = &checker->plan->sweep;
+    const struct sw_data_info *data = &sweep->datas[checker->plan->trial_data[trial]];
+    if (at == checker->arch_room) {
+        int64_t room = at * 2 + 4;
+        SW_TRY(SW_GROW(&sweep->archs, (size_t) at, (size_t) room, "models"));
+        checker->arch_room = room;
+    }
+    struct sw_arch *arch = &sweep->archs[at];
+    sweep->n_archs = at + 1;
+    enum sw_status status = sw_arch_create(sweep->trials[trial].model_name, data->shape,
+                                           data->classes, arch);
+    if (status == SW_OK && arch->n_layers > SW_MAX_LAYERS)
+        status = SW_FAIL(SW_UNSUPPORTED, "%s has %" PRId64 " layers; at most %d are supported",
+                         arch->model, arch->n_layers, SW_MAX_LAYERS);
+    if (status != SW_OK) return report_arch(checker->plan, trial, status);
+    if (arch->n_layers > sweep->max_layers) sweep->max_layers = arch->n_layers;
+    return SW_OK;
+}
+
+static enum sw_status find_arch(struct checker *checker, int64_t trial) {
+    struct sw_plan *plan = checker->plan;
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
+    struct sw_text text = {0};
+    enum sw_status status = SW_OK;
+    int64_t at = 0, next = plan->sweep.n_archs;
+    SW_TRY_TO(sw_text_add(&text, "%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+                          spec->model_name, data->shape[0], data->shape[1], data->shape[2],
+                          data->classes),
+              status, cleanup);
+    SW_TRY_TO(sw_plan_index_add(&checker->archs, sw_digest_of(text.bytes, text.length), next, &at),
+              status, cleanup);
+    if (at == next) SW_TRY_TO(add_arch(checker, trial, at), status, cleanup);
+    plan->trial_arch[trial] = at;
+cleanup:
+    sw_text_fini(&text);
+    return status;
+}
+
+/* ---- all trials ----------------------------------------------------------------------------- */
+
+static enum sw_status check_trial(struct checker *checker, int64_t trial) {
+    struct sw_plan *plan = checker->plan;
+    check_length(plan, trial);
+    if (checker->skip_data) return SW_OK;
+    SW_TRY(find_data(checker, trial));
+    if (plan->sweep.datas[plan->trial_data[trial]].train == 0) return SW_OK;
+    if (!checker->skip_batch) check_batch(plan, trial);
+    return checker->skip_model ? SW_OK : find_arch(checker, trial);
+}
+
+enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
+    struct checker checker = {.plan = plan,
+                              .skip_data = sw_plan_reported_below(plan, "data."),
+                              .skip_batch = sw_plan_reported_below(plan, "train.batch"),
+                              .skip_model = sw_plan_reported_below(plan, "model.name")};
+    enum sw_status status = SW_OK;
+    for (int64_t trial = 0; trial < plan->sweep.n_trials && !sw_plan_is_full(plan); trial++)
+        SW_TRY_TO(check_trial(&checker, trial), status, cleanup);
+cleanup:
+    sw_plan_index_fini(&checker.datas);
+    sw_plan_index_fini(&checker.archs);
+    return status;
+}

@@ -1,0 +1,41 @@
+#include <string.h>
+
+#include "plan_internal.h"
+#include "sweepstake/train.h"
+
+/* What a process needs before it trains anything: the program, its libraries, stacks, MPI's buffers. */
+#define PROCESS_BYTES ((int64_t) 24 << 20)
+
+int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
+    const struct sw_sweep *sweep = &plan->sweep;
+    const struct sw_round_plan *round = &sweep->rounds[row];
+    const struct sw_trial_spec *spec = &sweep->trials[round->trial];
+    const struct sw_arch *arch = &sweep->archs[round->arch];
+    int64_t batch = spec->train_batch > SW_EVALUATE_BATCH ? spec->train_batch : SW_EVALUATE_BATCH;
+    struct sw_net_memory memory;
+    struct sw_payload_layout payload;
+    sw_net_predict_memory(arch, sweep->kept + row * sweep->max_layers, batch, plan->source->isa,
+                          &memory);
+    sw_payload_lay_out(round, &payload);
+    /* While pruning: initial weights, trained weights and scores of the whole network. */
+    int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
+    int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
+    return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
+           memory.workspace + sw_train_state_bytes(spec, round->survivors) +
+           (int64_t) payload.total + pruning + order;
+}
+
+void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {
+    memset(out, 0, sizeof *out);
+    out->trials = sweep->n_trials;
+    out->rounds = sweep->n_rounds;
+    out->shared_rounds = sweep->shared;
+    for (int64_t i = 0; i < sweep->n_datas; i++)
+        out->node_bytes += sweep->datas[i].block_bytes;
+    for (int64_t row = 0; row < sweep->n_rounds; row++) {
+        const struct sw_round_plan *round = &sweep->rounds[row];
+        if (round->rank_bytes > out->rank_bytes) out->rank_bytes = round->rank_bytes;
+        out->flops += round->flops;
+        out->steps += (double) round->steps;
+    }
+}

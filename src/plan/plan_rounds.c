@@ -1,0 +1,218 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "plan_internal.h"
+#include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
+#include "sweepstake/train.h"
+
+struct maker {
+    struct sw_plan *plan;
+    struct sw_plan_index rounds, theta0;
+    int64_t room;  /* rows allocated */
+    int64_t asked; /* trainings of all trials, shared or not */
+    /* of the trial at hand */
+    int64_t trial;
+    struct sw_text train_text; /* what can change any of its trainings */
+    struct sw_text prune_text; /* what can change those of pruned rounds */
+};
+
+/* ---- how many ------------------------------------------------------------------------------- */
+
+static const struct sw_arch *arch_of(const struct sw_plan *plan, int64_t trial) {
+    return &plan->sweep.archs[plan->trial_arch[trial]];
+}
+
+/* Room for trial_rounds, all -1; reports a sweep that is too large. */
+static enum sw_status make_table(struct sw_plan *plan) {
+    struct sw_sweep *sweep = &plan->sweep;
+    for (int64_t trial = 0; trial < sweep->n_trials; trial++) {
+        int64_t wide = sw_prune_rounds(&sweep->trials[trial], arch_of(plan, trial)) + 1;
+        if (wide > sweep->rounds_wide) sweep->rounds_wide = wide;
+    }
+    int64_t cells = sweep->n_trials * sweep->rounds_wide * SW_CONTROL_COUNT;
+    if (cells > SW_PLAN_CELLS) {
+        sw_plan_report(plan, plan->grid_place,
+                       "prune.rounds: %" PRId64 " trials of up to %" PRId64
+                       " rounds are too many for one sweep",
+                       sweep->n_trials, sweep->rounds_wide);
+        return SW_OK;
+    }
+    SW_TRY(SW_ALLOC(&sweep->trial_rounds, (size_t) cells, "table of rounds"));
+    memset(sweep->trial_rounds, 0xff, (size_t) cells * sizeof *sweep->trial_rounds);
+    return SW_OK;
+}
+
+/* ---- identities ----------------------------------------------------------------------------- */
+
+static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
+    const struct sw_sweep *sweep = &maker->plan->sweep;
+    const struct sw_trial_spec *spec = &sweep->trials[trial];
+    const struct sw_data_info *data = &sweep->datas[maker->plan->trial_data[trial]];
+    char checksum[SW_DIGEST_TEXT];
+    maker->trial = trial;
+    sw_text_fini(&maker->train_text);
+    sw_text_fini(&maker->prune_text);
+    SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
+                       sw_digest_text(data->checksum, checksum)));
+    SW_TRY(sw_spec_canonical(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
+    return sw_spec_canonical(spec, SW_STAGE_PRUNE, &maker->prune_text);
+}
+
+/* Digest of everything that can change the result: data, training, for pruned rounds the pruning,
+ * the round and the control. */
+static enum sw_status identify(struct maker *maker, int64_t round, enum sw_control control,
+                               struct sw_digest *out) {
+    struct sw_text *text = &maker->train_text;
+    size_t kept = text->length;
+    if (round > 0)
+        SW_TRY(sw_text_add_bytes(text, maker->prune_text.bytes, maker->prune_text.length));
+    SW_TRY(sw_text_add(text, "round: %" PRId64 "\ncontrol: %s\n", round, sw_control_name(control)));
+    *out = sw_digest_of(text->bytes, text->length);
+    text->length = kept;
+    return SW_OK;
+}
+
+/* The row that writes the initial weights of a ticket: the first one with the same network,
+ * distribution and seed. */
+static enum sw_status find_theta0_owner(struct maker *maker, int64_t row, int64_t *out) {
+    const struct sw_plan *plan = maker->plan;
+    const struct sw_trial_spec *spec = &plan->sweep.trials[maker->trial];
+    struct sw_text text = {0};
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(sw_text_add(&text, "%" PRId64 " %s %" PRId64, plan->trial_arch[maker->trial],
+                          spec->model_init, spec->seed),
+              status, cleanup);
+    SW_TRY_TO(sw_plan_index_add(&maker->theta0, sw_digest_of(text.bytes, text.length), row, out),
+              status, cleanup);
+cleanup:
+    sw_text_fini(&text);
+    return status;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static enum sw_status widen(struct maker *maker) {
+    struct sw_sweep *sweep = &maker->plan->sweep;
+    int64_t room = maker->room * 2 + 64, layers = sweep->max_layers;
+    SW_TRY(SW_GROW(&sweep->rounds, (size_t) sweep->n_rounds, (size_t) room, "rounds"));
+    SW_TRY(SW_GROW(&sweep->kept, (size_t) (sweep->n_rounds * layers), (size_t) (room * layers),
+                   "weights kept per layer"));
+    maker->room = room;
+    return SW_OK;
+}
+
+/* The figures of a row: counts, steps, FLOPs. */
+static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) {
+    const struct sw_sweep *sweep = &plan->sweep;
+    const struct sw_trial_spec *spec = &sweep->trials[row->trial];
+    const struct sw_arch *arch = &sweep->archs[row->arch];
+    const struct sw_data_info *data = &sweep->datas[row->data];
+    int64_t *kept = sweep->kept + row->row * sweep->max_layers;
+    sw_prune_kept(spec, arch, row->round, kept);
+    for (int64_t layer = 0; layer < arch->n_layers; layer++)
+        row->nnz += kept[layer];
+    row->survivors = row->nnz + arch->parameters - arch->prunable;
+    row->sparsity_requested = sw_prune_requested(spec, arch, row->round);
+    row->steps = sw_train_steps(spec, data->train);
+    row->curve_points = sw_train_curve_points(spec, row->steps);
+    row->flops = sw_train_flops(spec, arch, data, kept);
+}
+
+/* A new row at the end of the rounds. */
+static enum sw_status add_row(struct maker *maker, int64_t round, enum sw_control control,
+                              struct sw_digest id) {
+    struct sw_plan *plan = maker->plan;
+    struct sw_sweep *sweep = &plan->sweep;
+    if (sweep->n_rounds == maker->room) SW_TRY(widen(maker));
+    struct sw_round_plan *row = &sweep->rounds[sweep->n_rounds];
+    row->row = sweep->n_rounds;
+    row->trial = maker->trial;
+    row->round = round;
+    row->control = control;
+    row->arch = plan->trial_arch[maker->trial];
+    row->data = plan->trial_data[maker->trial];
+    row->theta0_owner = row->mask_owner = row->row;
+    row->parent = round > 0 ? sw_sweep_row(sweep, maker->trial, round - 1, SW_CONTROL_TICKET) : -1;
+    if (control == SW_CONTROL_TICKET) {
+        SW_TRY(find_theta0_owner(maker, row->row, &row->theta0_owner));
+    } else {
+        row->parent = sw_sweep_row(sweep, maker->trial, round, SW_CONTROL_TICKET);
+        row->mask_owner = row->parent;
+    }
+    sw_digest_text(id, row->id);
+    sweep->n_rounds++;
+    fill_figures(plan, row);
+    return SW_OK;
+}
+
+/* The row of one training of the trial, new or shared with an earlier trial. */
+static enum sw_status place_round(struct maker *maker, int64_t round, enum sw_control control) {
+    struct sw_sweep *sweep = &maker->plan->sweep;
+    struct sw_digest id;
+    int64_t row = 0, next = sweep->n_rounds;
+    SW_TRY(identify(maker, round, control, &id));
+    SW_TRY(sw_plan_index_add(&maker->rounds, id, next, &row));
+    if (row == next) SW_TRY(add_row(maker, round, control, id));
+    sweep->trial_rounds[(maker->trial * sweep->rounds_wide + round) * SW_CONTROL_COUNT +
+                        (int64_t) control] = row;
+    maker->asked++;
+    return SW_OK;
+}
+
+static enum sw_status place_trial(struct maker *maker, int64_t trial) {
+    struct sw_plan *plan = maker->plan;
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t rounds = sw_prune_rounds(spec, arch_of(plan, trial));
+    char word[32];
+    SW_TRY(begin_trial(maker, trial));
+    for (int64_t round = 0; round <= rounds; round++) {
+        SW_TRY(place_round(maker, round, SW_CONTROL_TICKET));
+        for (size_t i = 0; round > 0 && sw_spec_word(spec->control, i, word); i++) {
+            enum sw_control control = SW_CONTROL_TICKET;
+            if (!sw_control_find(word, &control))
+                return SW_FAIL(SW_INTERNAL, "control '%s' was not checked", word);
+            SW_TRY(place_round(maker, round, control));
+        }
+    }
+    return SW_OK;
+}
+
+/* ---- all trials ----------------------------------------------------------------------------- */
+
+static bool is_too_large(struct sw_plan *plan) {
+    const struct sw_sweep *sweep = &plan->sweep;
+    if (sweep->n_rounds <= SW_PLAN_ROUNDS && sweep->n_rounds * sweep->max_layers <= SW_PLAN_CELLS)
+        return false;
+    sw_plan_report(plan, plan->grid_place,
+                   "grid: more than %" PRId64 " distinct rounds are too many for one sweep",
+                   sweep->n_rounds - 1);
+    return true;
+}
+
+static enum sw_status place_all(struct maker *maker) {
+    struct sw_plan *plan = maker->plan;
+    struct sw_sweep *sweep = &plan->sweep;
+    for (int64_t trial = 0; trial < sweep->n_trials; trial++) {
+        SW_TRY(place_trial(maker, trial));
+        if (is_too_large(plan)) return SW_OK;
+    }
+    sweep->shared = maker->asked - sweep->n_rounds;
+    sw_sweep_lay_out(sweep);
+    for (int64_t row = 0; row < sweep->n_rounds; row++)
+        sweep->rounds[row].rank_bytes = sw_plan_rank_bytes(plan, row);
+    return SW_OK;
+}
+
+enum sw_status sw_plan_make_rounds(struct sw_plan *plan) {
+    struct maker maker = {.plan = plan};
+    enum sw_status status = SW_OK;
+    SW_TRY(make_table(plan));
+    if (plan->n_errors > 0) return SW_OK;
+    status = place_all(&maker);
+    sw_text_fini(&maker.train_text);
+    sw_text_fini(&maker.prune_text);
+    sw_plan_index_fini(&maker.rounds);
+    sw_plan_index_fini(&maker.theta0);
+    return status;
+}

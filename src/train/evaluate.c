@@ -1,0 +1,32 @@
+#include <math.h>
+
+#include "feed.h"
+
+enum sw_status sw_feed_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
+                                int64_t *correct) {
+    int32_t index[SW_EVALUATE_BATCH];
+    double sum = 0;
+    int64_t right = 0, batch;
+    for (int64_t first = 0; first < feed->count; first += batch) {
+        double batch_sum = 0;
+        int64_t batch_right = 0;
+        batch = feed->count - first < SW_EVALUATE_BATCH ? feed->count - first : SW_EVALUATE_BATCH;
+        for (int64_t i = 0; i < batch; i++)
+            index[i] = (int32_t) (first + i);
+        SW_TRY(sw_feed_pass(feed, net, index, batch, false, &batch_sum, &batch_right));
+        sum += batch_sum;
+        right += batch_right;
+    }
+    *loss = feed->count > 0 ? sum / (double) feed->count : NAN;
+    *correct = right;
+    return SW_OK;
+}
+
+enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
+                                 enum sw_split split, double *loss, int64_t *correct) {
+    struct sw_feed feed;
+    SW_TRY(sw_feed_init(net, data, split, &feed));
+    enum sw_status status = sw_feed_evaluate(&feed, net, loss, correct);
+    sw_feed_fini(&feed);
+    return status;
+}

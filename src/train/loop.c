@@ -1,0 +1,161 @@
+/* One training: epochs of a shuffled data set in steps of one batch, evaluations between them. */
+#include <math.h>
+
+#include "feed.h"
+#include "optimizer.h"
+#include "sweepstake/memory.h"
+#include "sweepstake/system.h"
+
+struct training {
+    struct sw_net *net;
+    const struct sw_trial_spec *spec;
+    const struct sw_data *data;
+    struct sw_train_hooks hooks;
+    int64_t steps, epoch_steps;
+    struct sw_feed feeds[SW_SPLIT_COUNT];
+    struct sw_optimizer_state optimizer;
+    int32_t *order;  /* [training samples]: order of this epoch */
+    double loss_sum; /* over the samples trained on since the last evaluation */
+    int64_t samples; /* how many those are */
+    struct sw_curve_point *curve;
+    struct sw_train_outcome outcome;
+};
+
+/* ---- set-up --------------------------------------------------------------------------------- */
+
+static enum sw_status check(const struct training *training) {
+    const struct sw_trial_spec *spec = training->spec;
+    if (sw_lr_schedule_find(spec->train_schedule_name) == NULL)
+        return SW_FAIL(SW_CONFIG, "train.schedule.name: '%s' is not known",
+                       spec->train_schedule_name);
+    if (training->steps > 0 && training->epoch_steps == 0)
+        return SW_FAIL(SW_CONFIG, "data set '%s' has no training images",
+                       training->data->info.name);
+    return SW_OK;
+}
+
+static enum sw_status begin(struct training *training) {
+    SW_TRY(check(training));
+    for (int split = 0; split < SW_SPLIT_COUNT; split++)
+        SW_TRY(sw_feed_init(training->net, training->data, (enum sw_split) split,
+                            &training->feeds[split]));
+    SW_TRY(
+        SW_ALLOC(&training->order, (size_t) training->data->count[SW_SPLIT_TRAIN], "sample order"));
+    SW_TRY(sw_optimizer_state_init(training->net, training->spec, &training->optimizer));
+    training->outcome.optimizer_bytes = training->optimizer.bytes;
+    return SW_OK;
+}
+
+static void end(struct training *training) {
+    sw_optimizer_state_fini(&training->optimizer);
+    SW_FREE(&training->order);
+    for (int split = 0; split < SW_SPLIT_COUNT; split++)
+        sw_feed_fini(&training->feeds[split]);
+}
+
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+static double learning_rate(const struct training *training, int64_t step) {
+    return sw_lr_at(training->spec, step, training->steps);
+}
+
+/* Samples of step `step`: the last one of an epoch takes what is left. */
+static const int32_t *choose_batch(const struct training *training, int64_t step, int64_t *batch) {
+    int64_t first = step % training->epoch_steps * training->spec->train_batch;
+    int64_t left = training->data->count[SW_SPLIT_TRAIN] - first;
+    *batch = left < training->spec->train_batch ? left : training->spec->train_batch;
+    return training->order + first;
+}
+
+static enum sw_status run_step(struct training *training, int64_t step) {
+    struct sw_net *net = training->net;
+    double loss_sum = 0;
+    int64_t batch = 0, correct = 0;
+    if (step % training->epoch_steps == 0)
+        sw_data_order((uint64_t) training->spec->seed, step / training->epoch_steps,
+                      training->data->count[SW_SPLIT_TRAIN], training->order);
+    const int32_t *index = choose_batch(training, step, &batch);
+    SW_TRY(sw_feed_pass(&training->feeds[SW_SPLIT_TRAIN], net, index, batch, true, &loss_sum,
+                        &correct));
+    SW_TRY(sw_net_backward(net, batch));
+    training->loss_sum += loss_sum;
+    training->samples += batch;
+    if (training->hooks.after_backward != NULL)
+        SW_TRY(training->hooks.after_backward(training->hooks.context, net, step,
+                                              loss_sum / (double) batch));
+    return sw_optimizer_state_update(&training->optimizer, net, training->spec, step + 1,
+                                     learning_rate(training, step));
+}
+
+/* ---- evaluations ---------------------------------------------------------------------------- */
+
+static enum sw_status measure(struct training *training, enum sw_split split, double *loss,
+                              int64_t *correct, double *accuracy) {
+    const struct sw_feed *feed = &training->feeds[split];
+    SW_TRY(sw_feed_evaluate(feed, training->net, loss, correct));
+    *accuracy = feed->count > 0 ? (double) *correct / (double) feed->count : NAN;
+    return SW_OK;
+}
+
+/* Append a point to the curve, with the mean loss of the steps since the last one. */
+static enum sw_status evaluate(struct training *training, int64_t done) {
+    int64_t last = training->steps > 0 ? training->steps - 1 : 0;
+    struct sw_curve_point point = {
+        .step = done,
+        .epoch = training->epoch_steps > 0 ? (double) done / (double) training->epoch_steps : 0,
+        .learning_rate = learning_rate(training, done < last ? done : last),
+        .train_loss = training->samples > 0 ? training->loss_sum / (double) training->samples : NAN,
+    };
+    SW_TRY(measure(training, SW_SPLIT_VALIDATION, &point.validation_loss, &point.validation_correct,
+                   &point.validation_accuracy));
+    SW_TRY(measure(training, SW_SPLIT_TEST, &point.test_loss, &point.test_correct,
+                   &point.test_accuracy));
+    training->loss_sum = 0;
+    training->samples = 0;
+    training->curve[training->outcome.points++] = point;
+    if (training->hooks.after_evaluation == NULL) return SW_OK;
+    return training->hooks.after_evaluation(training->hooks.context, training->net, &point);
+}
+
+static enum sw_status time_evaluation(struct training *training, int64_t done) {
+    double start = sw_clock_monotonic();
+    enum sw_status status = evaluate(training, done);
+    training->outcome.evaluate_seconds += sw_clock_monotonic() - start;
+    return status;
+}
+
+/* ---- the training --------------------------------------------------------------------------- */
+
+static enum sw_status train(struct training *training) {
+    SW_TRY(time_evaluation(training, 0));
+    for (int64_t step = 0; step < training->steps; step++) {
+        int64_t done = step + 1;
+        SW_TRY(run_step(training, step));
+        if (done % training->spec->train_evaluate_every == 0 || done == training->steps)
+            SW_TRY(time_evaluation(training, done));
+    }
+    return SW_OK;
+}
+
+enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec,
+                            const struct sw_data *data, const struct sw_train_hooks *hooks,
+                            struct sw_curve_point *curve, struct sw_train_outcome *out) {
+    int64_t images = data->count[SW_SPLIT_TRAIN];
+    struct training training = {
+        .net = net,
+        .spec = spec,
+        .data = data,
+        .steps = sw_train_steps(spec, images),
+        .epoch_steps = sw_train_epoch_steps(spec, images),
+        .curve = curve,
+    };
+    if (hooks != NULL) training.hooks = *hooks;
+    enum sw_status status = begin(&training);
+    double start = sw_clock_monotonic();
+    if (status == SW_OK) status = train(&training);
+    training.outcome.train_seconds = sw_clock_monotonic() - start -
+                                     training.outcome.evaluate_seconds;
+    end(&training);
+    *out = training.outcome;
+    return status;
+}

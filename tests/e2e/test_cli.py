@@ -1,0 +1,248 @@
+"""The command line as a user meets it: help, plans, refusals, a sweep alone, and what status, verify and export say."""
+
+import json
+import os
+import re
+import subprocess
+
+import h5py
+
+from helpers import ENVIRONMENT, PROGRAM, SMOKE, TOP, Case, run
+
+COMMANDS = ("plan", "run", "status", "verify", "export", "show", "bench")
+BASE = open(SMOKE, encoding="utf-8").read()
+
+
+class Words(Case):
+    def test_help_lists_every_command(self):
+        text = self.run_ok("--help").stdout
+        for name in COMMANDS:
+            self.assertRegex(text, rf"(?m)^ +{name} ")
+
+    def test_every_command_has_help(self):
+        for name in COMMANDS:
+            text = self.run_ok(name, "--help").stdout
+            self.assertIn(f"Usage: sweepstake {name}", text)
+            self.assertGreater(len(text.splitlines()), 5)
+
+    def test_version(self):
+        self.assertRegex(self.run_ok("--version").stdout, r"^sweepstake \d+\.\d+\.\d+\n$")
+
+    def test_unknown_command_names_the_nearest(self):
+        error = self.run_ok("stauts", "x.h5", code=1).stderr
+        self.assertIn("'status'", error)
+
+    def test_wrong_use_exits_1(self):
+        for words in ((), ("plan",), ("run",), ("run", SMOKE, "--threads", "0"), ("run", SMOKE, "--threads", "two"),
+                      ("run", SMOKE, "--bogus"), ("run", SMOKE, "--set", "epochs"), ("plan", SMOKE, "--workers", "-1"),
+                      ("status",), ("status", self.path("none.h5")), ("verify", self.path("none.h5")),
+                      ("export", "a.h5", "0"), ("export", "a.h5", "x", "b.h5"), ("show", "nothing"), ("show",),
+                      ("bench", "lunch"), ("bench", "step", "--model", "nothing"), ("bench", "step", "--backend", "abacus"),
+                      ("run", SMOKE, "--backend", "abacus")):
+            error = self.run_ok(*words, code=1).stderr
+            self.assertTrue(error.startswith("sweepstake"), (words, error))
+
+    def test_show_has_every_topic(self):
+        expected = {"backends": "cpu", "models": "lenet-300-100", "data": "fashion-mnist", "criteria": "magnitude",
+                    "optimizers": "train.optimizer.beta1", "schedules": "constant", "monitors": "divergence",
+                    "schema": "early_stop_step", "keys": "train.optimizer.lr", "inits": "glorot-normal",
+                    "controls": "reinit", "scopes": "layer", "granularities": "weight"}
+        for topic, word in expected.items():
+            self.assertIn(word, self.run_ok("show", topic).stdout, topic)
+
+    def test_show_keys_documents_every_key(self):
+        keys = set(re.findall(r'SW_FIELD\(\w+, \w+, "([^"]+)"',
+                              open(os.path.join(TOP, "include/sweepstake/trial_spec.def"), encoding="utf-8").read()))
+        lines = self.run_ok("show", "keys").stdout.splitlines()
+        shown = {line.split()[0] for line in lines[1:] if line}
+        self.assertGreater(len(keys), 30)
+        self.assertLessEqual(keys, shown)
+
+
+class BrokenSweeps(Case):
+    """Each is refused with exit code 1, its place and a text that helps, and leaves no store."""
+
+    def refuse(self, text, *expected, sets=(), code=1):
+        path = self.write("broken.yaml", text)
+        words = [word for one in (f"store={self.path('broken.h5')}", *sets) for word in ("--set", one)]
+        for name in ("plan", "run"):
+            result = self.run_ok(name, path, *words, code=code)
+            for part in expected:
+                self.assertIn(part, result.stderr)
+            self.assertEqual(result.stdout, "")
+        self.assertFalse(os.path.exists(self.path("broken.h5")))
+        return result.stderr
+
+    def test_unknown_key_names_the_nearest(self):
+        error = self.refuse(BASE.replace("batch: 24", "bacth: 24"), "broken.yaml:", "bacth", "batch")
+        self.assertRegex(error, r"broken\.yaml:\d+:\d+")
+        self.assertIn("^", error)
+
+    def test_unknown_word_lists_the_allowed(self):
+        self.refuse(BASE.replace("name: adam", "name: adan"), "adan", "adam", "sgd")
+
+    def test_value_out_of_range(self):
+        self.refuse(BASE.replace("[0.2, 0.5]", "[0.2, 1.5]"), "1.5", "prune.rate")
+
+    def test_value_of_another_kind(self):
+        self.refuse(BASE.replace("batch: 24", "batch: many"), "many", "train.batch")
+
+    def test_duplicate_key(self):
+        self.refuse(BASE + "sweep: again\n", "broken.yaml:", "sweep")
+
+    def test_anchor(self):
+        self.refuse(BASE.replace("sweep: smoke", "sweep: &a smoke"), "broken.yaml:", "anchor")
+
+    def test_directive_and_bytes_that_are_no_text(self):
+        self.refuse("%\xd9\n".encode("latin-1") + BASE.encode(), "broken.yaml:1:")
+        self.refuse(BASE.encode() + b"\xff\xfe\n", "UTF-8")
+
+    def test_syntax_error(self):
+        self.refuse(BASE.replace("seed: [0, 1]", "seed: [0, 1"), "broken.yaml:")
+
+    def test_steps_and_epochs_together(self):
+        self.refuse(BASE.replace("steps: 60", "steps: 60, epochs: 2"), "train.steps", "train.epochs")
+
+    def test_missing_data_files(self):
+        self.refuse("sweep: x\ndata: {name: fashion-mnist, dir: /nowhere}\ntrain: {epochs: 1}\nstore: x.h5\n", "/nowhere", code=74)
+
+    def test_empty_axis(self):
+        self.refuse(BASE.replace("seed: [0, 1]", "seed: []"), "seed")
+
+    def test_wrong_set(self):
+        self.refuse(BASE, "prune.roundz", "prune.rounds", sets=("prune.roundz=2",))
+
+    def test_all_errors_at_once(self):
+        self.refuse(BASE.replace("batch: 24", "bacth: 24").replace("name: adam", "name: adan"), "bacth", "adan")
+
+    def test_no_such_file(self):
+        self.assertIn("nothing.yaml", self.run_ok("run", self.path("nothing.yaml"), code=1).stderr)
+
+
+class Sweep(Case):
+    PLAN = {"trials", "rounds", "shared_rounds", "store_bytes", "rank_bytes", "flops"}
+    STATUS = {"state", "rounds_done", "rounds_total", "trials_failed", "eta_s"}
+    VERIFY = {"ok", "digest", "committed", "torn", "missing", "damaged"}
+
+    def setUp(self):
+        super().setUp()
+        self.store = self.path("smoke.h5")
+
+    def test_plan_matches_what_run_makes(self):
+        plan = self.json_of("plan", SMOKE, "--set", f"store={self.store}")
+        self.assertLessEqual(self.PLAN, set(plan))
+        self.assertEqual(plan["trials"], 4)
+        # Two dense trainings, shared by two rates each; three tickets and three controls per trial.
+        self.assertEqual(plan["rounds"], 2 + 4 * 3 * 2)
+        self.assertEqual(plan["shared_rounds"], 2)
+        self.assertFalse(os.path.exists(self.store))
+        log = self.sweep(self.store).stdout
+        self.assertEqual(os.path.getsize(self.store), plan["store_bytes"])
+        status = self.json_of("status", self.store)
+        self.assertLessEqual(self.STATUS, set(status))
+        self.assertEqual(status["rounds_total"], plan["rounds"])
+        self.assertEqual(status["rounds_done"], plan["rounds"])
+        self.assertEqual(status["state"], "finished")
+        self.assertEqual(status["trials_failed"], 0)
+        self.assertEqual(len(re.findall(r"(?m)^\d+/26 row \d+ trial \d+ round \d+ ", log)), 26)
+        with open(self.store + ".exit", encoding="ascii") as file:
+            self.assertEqual(int(file.read()), 0)
+        self.assertFalse(os.path.exists(self.store + ".lock"))
+
+    def test_plan_for_people(self):
+        text = self.run_ok("plan", SMOKE, "--set", f"store={self.store}").stdout
+        for word in ("26 distinct", "mlp-24-12", "synthetic", "prune.rate: 0.2", "per worker", "FLOP"):
+            self.assertIn(word, text)
+
+    def test_nothing_is_overwritten_and_resume_goes_on(self):
+        self.sweep(self.store)
+        digest = self.digest(self.store)
+        error = self.sweep(self.store, code=1).stderr
+        self.assertIn("--resume", error)
+        self.sweep(self.store, resume=True)
+        self.assertEqual(self.digest(self.store), digest)
+        error = self.sweep(self.store, "train.batch=30", resume=True, code=1).stderr
+        self.assertIn("train.batch", error)
+        self.assertIn("24", error)
+        self.assertIn("30", error)
+        self.sweep(self.store, resume=True, options=("--threads", "2"))
+        self.assertEqual(self.digest(self.store), digest)
+
+    def test_resume_without_a_store_makes_it(self):
+        result = self.sweep(self.store, "prune.rounds=0", resume=True)
+        self.assertIn("creating", result.stderr)
+        self.assertEqual(self.json_of("status", self.store)["rounds_done"], 2)
+
+    def test_another_instruction_set_is_refused(self):
+        self.sweep(self.store, "prune.rounds=0", SWEEPSTAKE_ISA="generic")
+        result = run("run", SMOKE, "--set", f"store={self.store}", "--set", "prune.rounds=0", "--resume")
+        if "avx2" in self.run_ok("show", "backends").stdout:
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("generic", result.stderr)
+        else:
+            self.assertEqual(result.returncode, 0)
+
+    def test_verify_names_damage_and_resume_repairs_it(self):
+        self.sweep(self.store)
+        found = self.json_of("verify", self.store)
+        self.assertLessEqual(self.VERIFY, set(found))
+        self.assertEqual((found["ok"], found["committed"], found["damaged"]), (True, 26, 0))
+        with h5py.File(self.store, "r") as file:
+            place = file["weights"].id.get_offset()
+            self.assertGreater(place, 0)
+        with open(self.store, "r+b") as file:
+            file.seek(place + 5)
+            byte = file.read(1)
+            file.seek(place + 5)
+            file.write(bytes([byte[0] ^ 1]))
+        damaged = self.json_of("verify", self.store, code=74)
+        self.assertEqual((damaged["ok"], damaged["damaged"]), (False, 1))
+        self.assertEqual(damaged["problems"][0]["row"], 0)
+        self.assertEqual(damaged["problems"][0]["section"], "weights")
+        self.assertIn("row 0", self.run_ok("verify", self.store, code=74).stdout)
+        self.sweep(self.store, resume=True)
+        self.assertEqual(self.digest(self.store), found["digest"])
+
+    def test_damaged_header_is_refused(self):
+        self.sweep(self.store, "prune.rounds=0")
+        size = os.path.getsize(self.store)
+        os.truncate(self.store, size - 1)
+        for name in ("status", "verify"):
+            self.assertIn("smoke.h5", self.run_ok(name, self.store, code=74).stderr)
+        self.assertFalse(self.json_of("verify", self.store, code=74)["ok"])
+        self.write("text.h5", "no store at all\n" * 1000)
+        self.run_ok("verify", self.path("text.h5"), code=74)
+
+    def test_export(self):
+        self.sweep(self.store)
+        out = self.path("ticket.h5")
+        self.assertIn("round 3", self.run_ok("export", self.store, "1", out).stdout)
+        with h5py.File(out, "r") as file:
+            self.assertGreater(len(file), 0)
+        self.run_ok("export", self.store, "1:2:reinit", self.path("control.h5"))
+        self.run_ok("export", self.store, "1", out, code=74)
+        for ticket in ("9", "0:9", "0:0:reinit", "0:1:nothing", "-1", "0:x"):
+            self.run_ok("export", self.store, ticket, self.path("other.h5"), code=1)
+        self.assertFalse(os.path.exists(self.path("other.h5")))
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([PROGRAM, "show", "keys"], stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+        self.assertEqual(done.returncode, 74)
+
+
+class Bench(Case):
+    KEYS = {"model", "batch", "sparsity", "threads", "backend", "step_ms", "us_per_sample", "gflops", "peak_bytes"}
+
+    def test_step_keys(self):
+        found = self.json_of("bench", "step", "--model", "mlp-64-32", "--batch", "16", "--sparsity", "0.9", "--steps", "5")
+        self.assertLessEqual(self.KEYS, set(found))
+        self.assertEqual((found["batch"], found["sparsity"]), (16, 0.9))
+        self.assertGreater(found["step_ms"], 0)
+        self.assertAlmostEqual(found["us_per_sample"], found["step_ms"] * 1000 / 16, delta=found["us_per_sample"] / 100)
+
+    def test_sparse_networks_take_less_memory(self):
+        text = self.run_ok("bench", "step", "--sparsity", "0,0.9", "--steps", "3", "--json").stdout
+        dense, sparse = map(json.loads, text.splitlines())
+        names = ("bytes_weights", "bytes_gradients", "bytes_optimizer")
+        self.assertLess(sum(sparse[name] for name in names), 0.25 * sum(dense[name] for name in names))

@@ -1,0 +1,72 @@
+#include "fake_sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void drop_row(struct sw_fake_sink *fake, int64_t row) {
+    for (int s = 0; s < SW_SECTION_COUNT; s++)
+        free(fake->sections[row][s].bytes);
+    memset(fake->sections[row], 0, sizeof fake->sections[row]);
+}
+
+void sw_fake_sink_init(struct sw_fake_sink *fake) {
+    memset(fake, 0, sizeof *fake);
+    fake->refused = -1;
+}
+
+void sw_fake_sink_fini(struct sw_fake_sink *fake) {
+    for (int64_t row = 0; row < SW_FAKE_ROWS; row++)
+        drop_row(fake, row);
+}
+
+static enum sw_status load(void *context, int64_t row, enum sw_section section, void *out,
+                           size_t bytes) {
+    struct sw_fake_sink *fake = context;
+    size_t length = 0;
+    if (row < 0 || row >= SW_FAKE_ROWS)
+        return SW_FAIL(SW_NOT_FOUND, "no row %lld", (long long) row);
+    const void *from = sw_fake_sink_get(fake, row, section, &length);
+    if (from == NULL)
+        return SW_FAIL(SW_NOT_FOUND, "row %lld has no %s", (long long) row,
+                       sw_section_name(section));
+    if (length != bytes)
+        return SW_FAIL(SW_DAMAGED, "row %lld has %zu bytes of %s, not %zu", (long long) row, length,
+                       sw_section_name(section), bytes);
+    memcpy(out, from, bytes);
+    return SW_OK;
+}
+
+static enum sw_status save(void *context, enum sw_section section, const void *from, size_t bytes) {
+    struct sw_fake_sink *fake = context;
+    struct sw_fake_section *to = &fake->sections[fake->row][section];
+    if ((int64_t) section == fake->refused) return SW_FAIL(SW_IO, "refused on purpose");
+    if ((int64_t) section < fake->next)
+        return SW_FAIL(SW_INTERNAL, "%s comes twice or too late", sw_section_name(section));
+    fake->next = (int64_t) section + 1;
+    to->bytes = malloc(bytes + 1);
+    if (to->bytes == NULL) return SW_FAIL(SW_NOMEM, "no memory for %s", sw_section_name(section));
+    memcpy(to->bytes, from, bytes);
+    to->length = bytes;
+    return SW_OK;
+}
+
+static void count_progress(void *context, const struct sw_progress *progress) {
+    struct sw_fake_sink *fake = context;
+    fake->progress_calls++;
+    fake->progress = *progress;
+}
+
+struct sw_sink sw_fake_sink_open(struct sw_fake_sink *fake, int64_t row) {
+    drop_row(fake, row);
+    fake->row = row;
+    fake->next = 0;
+    fake->progress_calls = 0;
+    return (struct sw_sink){fake, load, save, count_progress};
+}
+
+const void *sw_fake_sink_get(const struct sw_fake_sink *fake, int64_t row, enum sw_section section,
+                             size_t *length) {
+    const struct sw_fake_section *found = &fake->sections[row][section];
+    if (length != NULL) *length = found->length;
+    return found->bytes;
+}
