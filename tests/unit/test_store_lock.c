@@ -1,7 +1,9 @@
 /* One writer per store: who holds the lock, who may take it, and what others see of it. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -279,7 +281,8 @@ static void forked_copy_releases_nothing(void) {
     CU_ASSERT_FALSE(sw_file_exists(names.lock));
 }
 
-/* Many takers of one dead lock: exactly one gets it. The winners stay alive until all have tried. */
+/* Many takers of one dead lock: exactly one gets it. They are held up where all of them have opened the
+ * dead file, and the winners stay alive until all have tried. */
 static void one_of_many_takers_wins(void) {
     enum { TAKERS = 12 };
     struct names names;
@@ -287,6 +290,10 @@ static void one_of_many_takers_wins(void) {
     int start[2], done[2];
     set_names(&names);
     write_lock(&names, "elsewhere", 5, SW_LOCK_STALE_SECONDS + 5, "");
+    int dead = open(names.lock, O_RDWR | O_CLOEXEC);
+    struct stat before, waiting;
+    CU_ASSERT_EQUAL_FATAL(flock(dead, LOCK_EX), 0);
+    CU_ASSERT_EQUAL_FATAL(stat(names.lock, &before), 0);
     CU_ASSERT_EQUAL_FATAL(pipe(start) | pipe(done), 0);
     for (int i = 0; i < TAKERS; i++) {
         children[i] = fork();
@@ -302,6 +309,11 @@ static void one_of_many_takers_wins(void) {
         _exit(code);
     }
     close(start[1]);
+    sw_clock_sleep(0.3);
+    CU_ASSERT_EQUAL(stat(names.lock, &waiting), 0);
+    CU_ASSERT_EQUAL(waiting.st_ino, before.st_ino);
+    (void) flock(dead, LOCK_UN); /* the children's copies share it */
+    close(dead);
     sw_clock_sleep(0.3);
     close(done[1]);
     int winners = 0, losers = 0;
