@@ -196,7 +196,7 @@ class Verdicts(unittest.TestCase):
     def tickets(rows):
         frame = pd.DataFrame(rows, columns=["trial", "round", "control", "weights_left", "early_stop_step",
                                             "early_stop_test_accuracy"])
-        return frame.assign(group="all", status="ok", latency_1_us=1.0)
+        return frame.assign(group="all", status="ok", reach=10.0)
 
     def test_winning_needs_both_accuracy_and_speed(self):
         table = report.compare_with_dense(self.tickets([
@@ -214,6 +214,13 @@ class Verdicts(unittest.TestCase):
         self.assertAlmostEqual(row["step_margin"], 10.0)
         self.assertEqual(row["holds"], 1)
         self.assertEqual(report.verdict(row), "not winning")
+
+    def test_reach_is_the_first_step_as_good_as_dense(self):
+        tickets = pd.DataFrame({"trial": [0, 0, 0], "round": [0, 1, 2], "control": "ticket", "row": [0, 1, 2],
+                                "early_stop_validation_loss": [0.5, 0.4, 0.6]})
+        curves = pd.DataFrame({"row": [0, 0, 0, 1, 1, 1, 2, 2], "step": [0, 10, 20, 0, 10, 20, 0, 10],
+                               "validation_loss": [1, 0.5, 0.7, 1, 0.49, 0.4, 1, 0.6]})
+        self.assertEqual(report.add_reach(tickets, curves)["reach"].fillna(-1).tolist(), [10, 10, -1])
 
     def test_the_best_ticket_is_the_sparsest_winner(self):
         table = report.compare_with_dense(self.tickets([
