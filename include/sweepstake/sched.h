@@ -16,6 +16,7 @@ struct sw_sched_options {
     double lost_seconds;  /* a worker not heard for that long is lost; 0: the default, 30 */
     double
         silent_seconds; /* workers end when rank 0 is not heard for that long; 0: the default, 60 */
+    bool bind;          /* put trainers on cores of their own */
     bool durable;
     const char *backend;
 };
@@ -36,6 +37,10 @@ struct sw_sched_observer {
     void (*tick)(void *context, const struct sw_sched_view *view); /* about ten times a second */
     void (*notice)(void *context, const char *text); /* crashes, retries, lost workers, stopping */
 };
+
+/* Does every node have the memory that its workers will need? Collective; the same answer everywhere.
+ * Errors: SW_UNSUPPORTED with the figures of a node. */
+enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep) SW_NODISCARD;
 
 /* Run the sweep on all ranks. Collective at start (environment, data into shared memory, agreement
  * on the instruction set), then point-to-point. The store exists; `lock` is rank 0's, NULL

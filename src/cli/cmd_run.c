@@ -37,7 +37,8 @@ enum {
     KEY_HANG,
     KEY_GRACE,
     KEY_DURABLE,
-    KEY_BACKEND
+    KEY_BACKEND,
+    KEY_BIND
 };
 
 static const struct argp_option options[] = {
@@ -50,6 +51,10 @@ static const struct argp_option options[] = {
     {"grace", KEY_GRACE, "S", 0,
      "after SIGUSR1 or SIGUSR2, let running rounds finish within S seconds (60)", 0},
     {"durable", KEY_DURABLE, NULL, 0, "sync every round to the disk: survives a power loss", 0},
+    {"bind", KEY_BIND, "none|cores", 0,
+     "put the trainings of several ranks on cores of their own among those that the launcher gave (cores); "
+     "results do not depend on it",
+     0},
     {"backend", KEY_BACKEND, "NAME", 0, "where trainings run (cpu); see `show backends'", 0},
     {0},
 };
@@ -61,6 +66,12 @@ static void set_backend(struct argp_state *state, struct run *run, const char *n
         sw_cli_leave();
     }
     run->options.backend = name;
+}
+
+static error_t set_bind(struct argp_state *state, struct run *run, const char *word) {
+    run->options.bind = strcmp(word, "cores") == 0;
+    if (run->options.bind || strcmp(word, "none") == 0) return 0;
+    return SW_CLI_WRONG(state, "--bind '%s': none or cores is needed", word);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -88,6 +99,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case KEY_DURABLE:
         sched->durable = true;
         return 0;
+    case KEY_BIND:
+        return set_bind(state, run, arg);
     case KEY_BACKEND:
         set_backend(state, run, arg);
         return 0;
@@ -135,6 +148,7 @@ static enum sw_status start(struct run *run) {
     SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
     enum sw_status status = sw_backend_probe(sw_backend_find(run->options.backend));
     SW_TRY(sw_comm_agree(status));
+    SW_TRY(sw_sched_check_memory(&run->sweep));
     if (sw_comm_rank() == 0)
         status = sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
     if (status == SW_OK && sw_comm_rank() == 0)
@@ -176,6 +190,7 @@ int sw_cli_run(int argc, char **argv) {
                                   .attempts = 3,
                                   .hang_seconds = 600,
                                   .grace_seconds = 60,
+                                  .bind = true,
                                   .backend = "cpu"}};
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */

@@ -1,6 +1,7 @@
 #include "parcel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -47,9 +48,10 @@ enum sw_status sw_parcel_create(const struct sw_parcel_need *need, struct sw_par
         return SW_FAIL(SW_INTERNAL, "cannot make memory to share with a trainer: %s",
                        strerror(errno));
     enum sw_status status = SW_OK;
-    if (ftruncate(fd, (off_t) total) != 0)
-        status = SW_FAIL(SW_NOMEM, "cannot make %zu bytes to share with a trainer: %s", total,
-                         strerror(errno));
+    int failure = posix_fallocate(fd, 0, (off_t) total);
+    if (failure != 0)
+        status = SW_FAIL(SW_NOMEM, "cannot have %zu bytes to share with a trainer: %s", total,
+                         strerror(failure));
     if (status == SW_OK) status = map_memory(fd, total, &parcel);
     if (status != SW_OK) {
         (void) close(fd);

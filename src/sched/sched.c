@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "coordinator.h"
+#include "report.h"
 #include "signals.h"
 #include "sweepstake/comm.h"
 #include "sweepstake/system.h"
@@ -28,6 +29,7 @@ struct rank {
     struct sw_times times;
     struct sw_inbox *inbox;
     bool coordinates, works;
+    char note[400]; /* about the placement, for rank 0 to tell */
     struct sw_coordinator coordinator;
     struct sw_worker worker;
 };
@@ -75,6 +77,13 @@ static enum sw_status set_up_roles(struct rank *rank, const struct sw_sched_obse
     return rank->works ? sw_worker_open(&rank->site, 0, &rank->times, &rank->worker) : SW_OK;
 }
 
+/* A process that is alone has nobody to keep away from, and does not know of others like it. */
+static enum sw_status place(struct rank *rank) {
+    if (!rank->site.options->bind || sw_comm_size() == 1) return SW_OK;
+    return sw_placement_agree(rank->works, rank->site.options->threads, &rank->site.cpus,
+                              rank->note, sizeof rank->note);
+}
+
 /* Every step ends in agreement, so that no rank goes on while another has given up. */
 static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *observer,
                              struct sw_store_lock *lock) {
@@ -83,7 +92,10 @@ static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *
     rank->site.isa = (enum sw_isa) isa;
     SW_TRY(sw_comm_agree(set_up_alone(rank)));
     SW_TRY(sw_share_open(rank->site.sweep, &rank->share));
+    SW_TRY(place(rank));
     SW_TRY(sw_comm_agree(set_up_roles(rank, observer, lock)));
+    if (rank->coordinates && rank->note[0] != '\0')
+        sw_report_notice(&rank->coordinator, "%s", rank->note);
     return rank->coordinates ? sw_coordinator_scan(&rank->coordinator, &rank->times) : SW_OK;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "clock.h"
+#include "placement.h"
 #include "protocol.h"
 #include "share.h"
 #include "sweepstake/sched.h"
@@ -19,6 +20,7 @@ struct sw_site {
     const struct sw_share *share;
     struct sw_server *server;
     enum sw_isa isa;
+    cpu_set_t cpus;        /* of this rank's trainer; none: it is not bound */
     int64_t run;           /* which call of sw_sched_run */
     double lost_seconds;   /* a worker not heard for that long is lost */
     double silent_seconds; /* workers end when rank 0 is not heard for that long */

@@ -120,6 +120,14 @@ static void reset_peak_memory(void) {
     (void) close(fd);
 }
 
+/* Before the device makes its threads, which inherit it. Where it is refused (the system took cores away
+ * meanwhile) the training runs where it may: the record names the cores. */
+static void bind_cores(const struct sw_runner_order *order) {
+    if (CPU_COUNT(&order->cpus) == 0) return;
+    int refused = sched_setaffinity(0, sizeof order->cpus, &order->cpus);
+    (void) refused;
+}
+
 static enum sw_status run_round(struct trainer *trainer, struct sw_parcel *parcel, int data_fd,
                                 const struct sw_runner_order *order) {
     const struct sw_parcel_header *header = parcel->header;
@@ -132,6 +140,7 @@ static enum sw_status run_round(struct trainer *trainer, struct sw_parcel *parce
     struct sw_sink sink = {
         .context = parcel, .load = load_input, .save = save_section, .progress = tell_progress};
     reset_peak_memory();
+    bind_cores(order);
     SW_TRY(open_device(trainer, parcel, order));
     SW_TRY(open_data(trainer, &header->task, data_fd, order, &data));
     return sw_trial_run_round(&header->task, trainer->hal, data, &place, &sink);

@@ -83,7 +83,8 @@ static enum sw_status start_training(struct sw_worker *worker, const struct sw_t
                                     .data = data,
                                     .data_bytes = worker->task->data.block_bytes,
                                     .threads = site->options->threads,
-                                    .isa = (int32_t) site->isa};
+                                    .isa = (int32_t) site->isa,
+                                    .cpus = site->cpus};
     header->rank = sw_comm_rank();
     header->threads = site->options->threads;
     header->attempt = worker->handed - 1 + worker->attempt;
