@@ -67,6 +67,11 @@ struct sw_payload {
 enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
                                const struct sw_payload *payload, bool durable) SW_NODISCARD;
 
+/* Take the commit records of n rounds away, so that they count as missing and run again; synced.
+ * The caller holds the lock. Errors: SW_IO, SW_INTERNAL (no such row). */
+enum sw_status sw_store_withdraw(struct sw_store *store, const int64_t *rows,
+                                 int64_t n) SW_NODISCARD;
+
 enum sw_round_state {
     SW_ROUND_MISSING,   /* no commit record */
     SW_ROUND_COMMITTED, /* everything checks */

@@ -1,6 +1,7 @@
 /* A round becomes real with its commit record, written last. Every write is one contiguous block
  * through MPI-IO: nothing is buffered in the process, so a kill after a write loses nothing of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -131,4 +132,27 @@ enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
     if (durable) SW_TRY(sync_store(store));
     SW_TRY(write_slab(store, SW_SLAB_COMMIT, row, 1, &commit));
     return durable ? sync_store(store) : SW_OK;
+}
+
+/* ---- taking back ---------------------------------------------------------------------------- */
+
+/* Plain I/O at the place that HDF5 named: needs no MPI, and the structure stays as it is. */
+enum sw_status sw_store_withdraw(struct sw_store *store, const int64_t *rows, int64_t n) {
+    static const struct sw_commit nothing;
+    const struct sw_place *place = &store->place[SW_SET_COMMITS];
+    enum sw_status status = SW_OK;
+    for (int64_t i = 0; i < n; i++)
+        SW_TRY(sw_store_need_row(store, rows[i]));
+    int fd = open(store->path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return SW_FAIL(SW_IO, "%s: cannot open for writing: %s", store->path, strerror(errno));
+    for (int64_t i = 0; i < n && status == SW_OK; i++)
+        status = sw_file_pwrite(fd, &nothing, sizeof nothing,
+                                place->offset + (off_t) (rows[i] * (int64_t) sizeof nothing),
+                                store->path);
+    if (status == SW_OK && fsync(fd) != 0)
+        status = SW_FAIL(SW_IO, "%s: cannot sync: %s", store->path, strerror(errno));
+    if (close(fd) != 0 && status == SW_OK)
+        status = SW_FAIL(SW_IO, "%s: cannot close: %s", store->path, strerror(errno));
+    return status;
 }

@@ -9,7 +9,7 @@ import h5py
 
 from helpers import ENVIRONMENT, PROGRAM, SMOKE, TOP, Case, run
 
-COMMANDS = ("plan", "run", "status", "verify", "export", "show", "bench")
+COMMANDS = ("plan", "run", "status", "verify", "retry", "export", "show", "bench")
 BASE = open(SMOKE, encoding="utf-8").read()
 
 
@@ -36,6 +36,8 @@ class Words(Case):
         for words in ((), ("plan",), ("run",), ("run", SMOKE, "--threads", "0"), ("run", SMOKE, "--threads", "two"),
                       ("run", SMOKE, "--bogus"), ("run", SMOKE, "--set", "epochs"), ("plan", SMOKE, "--workers", "-1"),
                       ("status",), ("status", self.path("none.h5")), ("verify", self.path("none.h5")),
+                      ("run", SMOKE, "--bind", "socket"), ("retry",), ("retry", self.path("none.h5")),
+                      ("retry", self.path("none.h5"), "--failed"), ("retry", "a.h5", "--failed", "x"), ("retry", "a.h5", "1"),
                       ("export", "a.h5", "0"), ("export", "a.h5", "x", "b.h5"), ("show", "nothing"), ("show",),
                       ("bench", "lunch"), ("bench", "step", "--model", "nothing"), ("bench", "step", "--backend", "abacus"),
                       ("run", SMOKE, "--backend", "abacus")):
