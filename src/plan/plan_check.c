@@ -92,7 +92,7 @@ static enum sw_status find_data(struct checker *checker, int64_t trial) {
     struct sw_text text = {0};
     enum sw_status status = SW_OK;
     int64_t at = 0, next = plan->sweep.n_datas;
-    SW_TRY_TO(sw_spec_canonical(spec, SW_STAGE_DATA, &text), status, cleanup);
+    SW_TRY_TO(sw_plan_identity(spec, SW_STAGE_DATA, &text), status, cleanup);
     SW_TRY_TO(sw_text_add(&text, "data.dir: %s\n", spec->data_dir), status, cleanup);
     SW_TRY_TO(sw_plan_index_add(&checker->datas, sw_digest_of(text.bytes, text.length), next, &at),
               status, cleanup);
