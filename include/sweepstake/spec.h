@@ -73,15 +73,15 @@ struct sw_trial_spec {
 struct sw_field {
     const char *key; /* "train.optimizer.lr" */
     const char *member;
-    enum sw_field_kind kind;
-    size_t offset;             /* in struct sw_trial_spec */
-    size_t size;               /* bytes of the member */
-    const char *preset;        /* default as text; "" is null */
-    double lowest, highest;    /* INT, REAL, elements of SHAPE and NUMBERS */
-    enum sw_registry registry; /* NAME, NAMES */
+    size_t offset;          /* in struct sw_trial_spec */
+    size_t size;            /* bytes of the member */
+    const char *preset;     /* default as text; "" is null */
+    double lowest, highest; /* INT, REAL, elements of SHAPE and NUMBERS */
     const char *unit;
-    enum sw_field_stage stage;
     const char *help;
+    enum sw_field_kind kind;
+    enum sw_registry registry; /* NAME, NAMES */
+    enum sw_field_stage stage;
 };
 
 /* All fields in the order of the table. */
