@@ -30,9 +30,9 @@ enum sw_store_mode {
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) SW_NODISCARD;
 
-/* Exact size in bytes of the store that sw_store_create would make. A sparse scratch file is
- * created in `folder` and removed again. Errors: SW_IO. */
-enum sw_status sw_store_measure(const char *folder, const struct sw_sweep *sweep,
+/* Exact size in bytes of the store that sw_store_create would make; writes nothing to the disk. Errors:
+ * SW_IO, SW_NOMEM. */
+enum sw_status sw_store_measure(const struct sw_sweep *sweep,
                                 const struct sw_store_identity *identity,
                                 int64_t *bytes) SW_NODISCARD;
 
@@ -49,6 +49,8 @@ const char *sw_store_text(const struct sw_store *store);      /* the sweep file 
 int64_t sw_store_n_trials(const struct sw_store *store);
 int64_t sw_store_n_rounds(const struct sw_store *store);
 const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t row);
+/* A data set as it was when the store was made; NULL past the end. */
+const struct sw_data_info *sw_store_data(const struct sw_store *store, int64_t index);
 /* Row of trial/round/control, -1 when there is none. */
 int64_t sw_store_row(const struct sw_store *store, int64_t trial, int64_t round,
                      enum sw_control control);

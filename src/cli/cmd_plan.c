@@ -56,23 +56,10 @@ static const struct argp argp = {
     .doc = "Check a sweep file and show what it would do and cost. Nothing is trained; some steps "
            "of its networks are timed on made-up data to predict the time."};
 
-/* The store's exact size: a scratch file beside it, or in TMPDIR when that folder cannot be written. */
 static enum sw_status measure_store(const struct sw_sweep *sweep, enum sw_isa isa, int64_t *bytes) {
     struct sw_store_identity identity;
     sw_cli_identity(isa, &identity);
-    char folder[sizeof sweep->store];
-    memcpy(folder, sweep->store, sizeof folder);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        strcpy(folder, ".");
-    else
-        slash[slash == folder ? 1 : 0] = '\0';
-    const char *chosen = folder;
-    if (access(folder, W_OK | X_OK) != 0) {
-        chosen = getenv("TMPDIR");
-        if (chosen == NULL || *chosen == '\0') chosen = "/tmp";
-    }
-    return sw_store_measure(chosen, sweep, &identity, bytes);
+    return sw_store_measure(sweep, &identity, bytes);
 }
 
 int sw_cli_plan(int argc, char **argv) {

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
+#include "sweepstake/text.h"
 
 /* ---- the commit record ---------------------------------------------------------------------- */
 
@@ -63,8 +65,20 @@ static enum sw_status make_commit(const struct sw_store *store, int64_t row,
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static enum sw_status write_slab(struct sw_store *store, int slab, int64_t first, int64_t count,
-                                 const void *bytes) {
+/* MPI-IO does not say why: the room that is left on the file system mostly does. */
+static enum sw_status fail_write(const struct sw_store *store, int slab, int64_t row) {
+    struct statvfs room;
+    char text[24] = "unknown room";
+    if (fstatvfs(store->fd, &room) == 0)
+        (void) sw_text_bytes(text, sizeof text, (double) room.f_bavail * (double) room.f_frsize);
+    return SW_H5_FAIL(SW_IO,
+                      "%s: row %" PRId64 " is not committed: cannot write %s (%s free on its file "
+                      "system; make room, then run again with --resume)",
+                      store->path, row, sw_store_set(sw_store_slab_set(slab))->path, text);
+}
+
+static enum sw_status write_slab(struct sw_store *store, int64_t row, int slab, int64_t first,
+                                 int64_t count, const void *bytes) {
     hsize_t start = (hsize_t) first, n = (hsize_t) count;
     hid_t memory = H5Screate_simple(1, &n, NULL);
     hid_t file = H5Dget_space(store->set[slab]);
@@ -72,9 +86,7 @@ static enum sw_status write_slab(struct sw_store *store, int slab, int64_t first
     if (file >= 0 && H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &n, NULL) >= 0)
         written = H5Dwrite(store->set[slab], store->type[slab], memory, file, H5P_DEFAULT, bytes);
     enum sw_status status = SW_OK;
-    if (written < 0)
-        status = SW_H5_FAIL(SW_IO, "%s: cannot write to %s (is the disk full?)", store->path,
-                            sw_store_set(sw_store_slab_set(slab))->path);
+    if (written < 0) status = fail_write(store, slab, row);
     if (file >= 0) (void) H5Sclose(file);
     if (memory >= 0) (void) H5Sclose(memory);
     return status;
@@ -127,10 +139,10 @@ enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
     if (done) return SW_OK;
     for (int s = 0; s < SW_SECTION_COUNT; s++)
         if (commit.length[s] > 0)
-            SW_TRY(write_slab(store, s, store->rounds[row].offset[s], commit.length[s],
+            SW_TRY(write_slab(store, row, s, store->rounds[row].offset[s], commit.length[s],
                               payload->bytes[s]));
     if (durable) SW_TRY(sync_store(store));
-    SW_TRY(write_slab(store, SW_SLAB_COMMIT, row, 1, &commit));
+    SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, &commit));
     return durable ? sync_store(store) : SW_OK;
 }
 
