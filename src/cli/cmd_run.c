@@ -51,7 +51,9 @@ static const struct argp_option options[] = {
     {"attempts", KEY_ATTEMPTS, "N", 0, "tries of a round whose training process crashes (3)", 0},
     {"hang-timeout", KEY_HANG, "S", 0, "kill a training without progress for S seconds (600)", 0},
     {"lost-timeout", KEY_LOST, "S", 0,
-     "give a rank's round to another when the rank is not heard for S seconds (30)", 0},
+     "give a rank's round to another when the rank is not heard for S seconds (30); ranks end when rank 0 is "
+     "not heard for twice as long",
+     0},
     {"grace", KEY_GRACE, "S", 0,
      "after SIGUSR1 or SIGUSR2, let running rounds finish within S seconds (60)", 0},
     {"durable", KEY_DURABLE, NULL, 0, "sync every round to the disk: survives a power loss", 0},
@@ -175,6 +177,7 @@ static enum sw_status start(struct run *run) {
 
 static enum sw_status train(struct run *run, bool *clean) {
     struct sw_sched_observer observer = {0};
+    run->options.silent_seconds = 2 * run->options.lost_seconds;
     if (run->progress != NULL) observer = sw_cli_progress_observer(run->progress);
     enum sw_status outcome = sw_sched_run(&run->sweep, run->sweep.store, run->lock, run->server,
                                           run->isa, &run->options,
@@ -220,6 +223,8 @@ int sw_cli_run(int argc, char **argv) {
                                   .bind = true,
                                   .backend = "cpu"}};
     hold_stop_signals();
+    /* Beyond a limit on file sizes a write is to fail with a message, not to end the process. */
+    (void) signal(SIGXFSZ, SIG_IGN);
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */
     enum sw_status status = sw_proc_start_server("--trainer-server", &run.server);
