@@ -62,12 +62,14 @@ PROGRAM := $(OUT)/sweepstake
 SUPPORT := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/support/*.c))
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/contract/*.c tests/mpi/*.c)
 TESTS := $(TEST_SOURCES:tests/%.c=$(OUT)/tests/%)
+C_FILES := $(SOURCES) $(TEST_SOURCES) $(wildcard tests/support/*.c)
+H_FILES := $(wildcard include/sweepstake/*.h src/*/*.h src/hal/*/*.h tests/support/*.h tests/contract/*.h)
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(filter tests/fuzz/fuzz_%,$(FUZZ_SOURCES)))
 FUZZ_SUPPORT := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out tests/fuzz/fuzz_%,$(FUZZ_SOURCES))) \
                 $(OUT)/obj/tests/support/small_sweep.o $(OUT)/obj/tests/support/idx_files.o
-C_FILES := $(SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(wildcard tests/support/*.c)
-H_FILES := $(wildcard include/sweepstake/*.h src/*/*.h src/hal/*/*.h tests/support/*.h tests/fuzz/*.h)
+C_FILES += $(FUZZ_SOURCES)
+H_FILES += $(wildcard tests/fuzz/*.h)
 
 .PHONY: all program tests deps check-deps demo demo-run test test-run test-python check format \
         format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
