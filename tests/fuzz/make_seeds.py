@@ -70,6 +70,53 @@ def idx(folder):
         write(folder, f"set-{which}-gz", bytes([8 | 4 | 16 * which]) + gzip.compress(content, mtime=0))
 
 
+def edit(where, offset, content=None, number=None):
+    """One edit as in fuzz_store.c."""
+    if number is not None:
+        return struct.pack("<BHBq", where, offset, 0x80, number)
+    return struct.pack("<BHB", where, offset, len(content)) + content
+
+
+def store(folder):
+    """First byte as in fuzz_store.c: seal block 1, commits 2, sections 4, export 8, lock file 16."""
+    write(folder, "whole", b"\0")
+    write(folder, "whole-export", b"\x08")
+    write(folder, "two-edits", b"\0" + edit(13, 100, b"\x7f") + edit(18, 5, b"\x01"))
+    for where, sealed in itertools.product(range(22), (0, 7, 15)):
+        write(folder, f"bytes-{where}-{sealed}", bytes([sealed]) + edit(where, 8, b"\xff\x01"))
+        write(folder, f"number-{where}-{sealed}", bytes([sealed]) + edit(where, 3, number=-1))
+    for number, offset in itertools.product((0, 1, 2**31, 2**62, -2**63), (0, 4, 12, 20)):
+        write(folder, f"plan-{number}-{offset}", b"\7" + edit(6, offset, number=number))
+        write(folder, f"commit-{number}-{offset}", b"\6" + edit(18, offset, number=number))
+    text = "host n1\npid 77\njob 5\nstarted 1.5\nheartbeat 2e9\nrounds_done 3\nworkers 2\nboot x\nnamespace pid:[1]\nstart 9\n"
+    write(folder, "lock", b"\x10" + text.encode() + b"\n" * 40)
+    write(folder, "lock-wrong", b"\x10pid 99999999999999999999\nheartbeat nan\nhost " + b"h" * 200 + b"\njob\n \n")
+
+
+HEAR, SPEAK, DONE, FAIL, BEAT, NOTICE, STEP, TIME, KILL, LEAVE, FULL, STOP = range(12)
+
+
+def protocol(folder):
+    """First byte as in fuzz_protocol.c: any messages 0, a sweep 1, a trainer's memory 2."""
+    write(folder, "nothing", b"")
+    for kind in range(12):
+        write(folder, f"message-{kind}", bytes([0, kind]) + struct.pack("<HB", 24, 8) + struct.pack("<q", 1))
+    talk = bytes((SPEAK, 1, STEP, 0, HEAR, 1))
+    sweeps_ = {"whole": b"", "slow": talk + bytes((TIME, 130, STEP, 0, BEAT, 1, SPEAK, 1, STEP, 0, HEAR, 1, DONE, 1, SPEAK, 1)),
+               "killed": talk + bytes((KILL, 1, TIME, 200)), "failed": talk + bytes((FAIL, 1, SPEAK, 1)),
+               "leaves": talk + bytes((LEAVE, 1, SPEAK, 1)), "full": talk + bytes((FULL, 1, SPEAK, 1)),
+               "stopped": talk + bytes((STOP, 20, STEP, 0, DONE, 1)), "notice": talk + bytes((NOTICE, 1, SPEAK, 1))}
+    for name, events in sweeps_.items():
+        for setting in range(4):
+            write(folder, f"sweep-{name}-{setting}", bytes([1, setting, 0, 0]) + events)
+    two = ((SPEAK, 0), (STEP, 0), (TIME, 100), (SPEAK, 2), (STEP, 0), (TIME, 30), (STEP, 0), (HEAR, 2), (DONE, 2), (SPEAK, 2),
+           (STEP, 0), (BEAT, 0), (SPEAK, 0), (STEP, 0), (HEAR, 0), (DONE, 0), (SPEAK, 0))
+    write(folder, "sweep-two-rounds", bytes([1, 2, 0, 0, *itertools.chain(*two)])) # was waited for for ever
+    write(folder, "resumed", bytes([1, 1, 0b0100011, 0b0000001]) + talk)
+    for row, lengths in itertools.product(range(3), ((0,) * 7, (1 << 20,) * 7, (8, 8, 8, 112, 80, 128, 1000), (-1,) * 7)):
+        write(folder, f"parcel-{row}-{lengths[0]}", bytes([2, row]) + struct.pack("<7q", *lengths) + b"\1")
+
+
 def write(folder, name, content):
     with open(os.path.join(folder, name), "wb") as file:
         file.write(content)
@@ -77,8 +124,8 @@ def write(folder, name, content):
 
 def main():
     out = sys.argv[1]
-    for make in (sweeps, idx):
-        folder = os.path.join(out, {"sweeps": "sweep"}.get(make.__name__, make.__name__))
+    for name, make in (("sweep", sweeps), ("idx", idx), ("store", store), ("protocol", protocol)):
+        folder = os.path.join(out, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         make(folder)
