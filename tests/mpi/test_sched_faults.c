@@ -162,7 +162,7 @@ static void a_worker_may_come_back(void) {
     enum sw_status status = sw_rig_run();
     CU_ASSERT_EQUAL(status, SW_OK);
     check_digest();
-    check_notice("was not heard for 0.4 s");
+    check_notice("was not heard for");
 }
 
 static void a_lost_worker_costs_one_round(void) {
@@ -174,7 +174,7 @@ static void a_lost_worker_costs_one_round(void) {
     if (sw_comm_rank() == 0) (void) kill((pid_t) sw_rig.last_rank_pid, SIGCONT);
     CU_ASSERT_FALSE(sw_rig.clean);
     CU_ASSERT_EQUAL(status, SW_OK);
-    check_notice("was not heard for 0.4 s");
+    check_notice("was not heard for");
     check_digest();
 }
 
