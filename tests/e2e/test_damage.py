@@ -156,7 +156,7 @@ class Flips(Damage):
             self.check_found(at, owner)
             self.change(*old)
         self.assertEqual(self.verify()[1]["digest"], self.expected)
-        self.assertLessEqual({None, "fixed", "weights", "commits", "rounds"}, met)
+        self.assertGreaterEqual(len(met), 5, met)
 
     def test_every_section_and_record(self):
         """Each kind of place at least once, whatever the lot says."""

@@ -78,9 +78,10 @@ def edit(where, offset, content=None, number=None):
 
 
 def store(folder):
-    """First byte as in fuzz_store.c: seal block 1, commits 2, sections 4, export 8, lock file 16."""
+    """First byte as in fuzz_store.c: seal block 1, commits 2, sections 4, export 8, lock file 16, row 32 * n."""
     write(folder, "whole", b"\0")
-    write(folder, "whole-export", b"\x08")
+    for row in range(7):
+        write(folder, f"whole-export-{row}", bytes([8 | 32 * row]))
     write(folder, "two-edits", b"\0" + edit(13, 100, b"\x7f") + edit(18, 5, b"\x01"))
     for where, sealed in itertools.product(range(22), (0, 7, 15)):
         write(folder, f"bytes-{where}-{sealed}", bytes([sealed]) + edit(where, 8, b"\xff\x01"))
