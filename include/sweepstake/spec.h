@@ -205,11 +205,11 @@ struct sw_alert {
 /* A column of one of the four tables above. */
 struct sw_column {
     const char *name;
-    enum sw_column_kind kind;
-    size_t offset; /* in the row struct */
-    size_t size;   /* bytes */
     const char *unit;
     const char *description;
+    size_t offset; /* in the row struct */
+    size_t size;   /* bytes */
+    enum sw_column_kind kind;
     bool result; /* part of the digest */
 };
 enum sw_table { SW_TABLE_ROUNDS, SW_TABLE_LAYERS, SW_TABLE_CURVES, SW_TABLE_ALERTS };
