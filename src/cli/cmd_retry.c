@@ -120,16 +120,18 @@ static void describe(struct retry *retry, int64_t row) {
     json_array_append_new(retry->list, one);
 }
 
+static long long number_of(const json_t *one, const char *key) {
+    return (long long) json_integer_value(json_object_get(one, key));
+}
+
 static void print_text(const struct retry *retry) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(retry->list, i, one)
+    for (size_t i = 0; i < json_array_size(retry->list); i++) {
+        const json_t *one = json_array_get(retry->list, i);
         printf("row %lld trial %lld round %lld %s runs again; it had failed: %s\n",
-               (long long) json_integer_value(json_object_get(one, "row")),
-               (long long) json_integer_value(json_object_get(one, "trial")),
-               (long long) json_integer_value(json_object_get(one, "round")),
+               number_of(one, "row"), number_of(one, "trial"), number_of(one, "round"),
                json_string_value(json_object_get(one, "control")),
                json_string_value(json_object_get(one, "reason")));
+    }
     printf("%s: %lld failed rounds taken back%s\n", retry->path, (long long) retry->n_rows,
            retry->n_rows > 0 ? "; go on with run --resume" : "");
 }

@@ -263,9 +263,9 @@ enum sw_status sw_placement_agree(bool works, int threads, cpu_set_t *out, char 
     enum sw_status status = SW_ALLOC(&ranks, (size_t) node_size, "ranks of the node");
     if (status == SW_OK) status = SW_ALLOC(&sets, (size_t) node_size, "processors");
     status = sw_comm_agree(status);
-    if (status == SW_OK)
+    if (status == SW_OK && ranks != NULL && sets != NULL)
         status = agree(&mine, threads, node_rank, node_size, ranks, sets, &verdict);
-    if (status == SW_OK) {
+    if (status == SW_OK && sets != NULL) {
         *out = sets[node_rank];
         sw_text_copy(note, size, verdict.note);
     }
