@@ -26,7 +26,9 @@ static enum sw_status after_evaluation(void *context, struct sw_net *net,
 
 /* A training that diverges is a result, not an error. */
 static enum sw_status train(struct sw_trial_run *run) {
-    struct sw_train_hooks hooks = {run, after_backward, after_evaluation};
+    struct sw_train_hooks hooks = {.context = run,
+                                   .after_backward = after_backward,
+                                   .after_evaluation = after_evaluation};
     run->record.measured.started = sw_clock_wall();
     enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
                                          &run->outcome);
