@@ -116,6 +116,17 @@ class Checkpoint(Case):
         self.assertIn(f"resumes at step {saved} of 200000", log) # to the very step
         self.check_end(log, saved)
 
+    def test_plan_tells_the_size(self):
+        process = self.begin()
+        plan = self.json_of("plan", SMOKE, *self.words)
+        size = max(os.path.getsize(path) for path in glob.glob(self.store + ".checkpoints/0.*"))
+        kill_all(process)
+        process.communicate(timeout=10)
+        # Room for the whole curve and all alerts counts; weights and Adam's moments are most of the rest.
+        self.assertLessEqual(size, plan["checkpoint_bytes"])
+        self.assertGreater(size, 12 * 36 * 24)
+        self.assertLess(plan["checkpoint_bytes_sparsest"], plan["checkpoint_bytes"])
+
     def test_usr1_alone(self):
         self.stop(signal.SIGUSR1)
 
