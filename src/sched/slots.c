@@ -188,7 +188,7 @@ static enum sw_status look(const struct sw_slots *slots, const char *path, struc
 }
 
 static enum sw_status read_payload(const char *path, const struct slot_header *header, char *out) {
-    struct sw_digest stored, found;
+    struct sw_digest stored = {{0}}, found;
     int fd = -1;
     int64_t size = 0;
     const size_t bytes = (size_t) header->bytes;
@@ -279,6 +279,7 @@ void sw_slots_tidy(const char *folder, bool (*is_over)(void *context, int64_t ro
     DIR *open_folder = opendir(folder);
     if (open_folder == NULL) return;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; of a stream that no other thread has */
     while ((entry = readdir(open_folder)) != NULL) {
         int64_t row;
         if (read_name(entry->d_name, &row) && is_over(context, row))

@@ -195,6 +195,22 @@ static void adam_goes_on_to_the_same_bits(void) {
     check_formats();
 }
 
+/* Those of this build, whatever they keep, under every schedule. */
+static void every_optimizer_goes_on_to_the_same_bits(void) {
+    const struct sw_lr_schedule *schedule = NULL;
+    const struct sw_optimizer *optimizer = NULL;
+    for (size_t i = 0; (optimizer = sw_optimizer_at(i)) != NULL; i++) {
+        set_optimizer(optimizer->name, 1e-2, 0);
+        check_every_step(0.5);
+    }
+    for (size_t i = 0; (schedule = sw_lr_schedule_at(i)) != NULL; i++) {
+        SW_TEXT_COPY(spec.train_schedule_name, schedule->name);
+        SW_TEXT_COPY(spec.train_schedule_milestones, "1,2"); /* for the one that needs them */
+        check_every_step(0.5);
+    }
+    SW_TEXT_COPY(spec.train_schedule_name, "constant");
+}
+
 /* Interrupted after every single step. */
 static void many_interruptions_add_nothing(void) {
     static struct run chain[STEPS];
@@ -308,6 +324,7 @@ int main(void) {
         {"sgd_goes_on_to_the_same_bits", sgd_goes_on_to_the_same_bits},
         {"momentum_goes_on_to_the_same_bits", momentum_goes_on_to_the_same_bits},
         {"adam_goes_on_to_the_same_bits", adam_goes_on_to_the_same_bits},
+        {"every_optimizer_goes_on_to_the_same_bits", every_optimizer_goes_on_to_the_same_bits},
         {"many_interruptions_add_nothing", many_interruptions_add_nothing},
         {"only_survivors_are_saved", only_survivors_are_saved},
         CU_TEST_INFO_NULL};
