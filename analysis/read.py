@@ -216,10 +216,12 @@ class Store:
         return self._per_round("alerts")
 
     def tickets(self):
-        """Committed trainings by trial, round and control, with all results and the trial's settings."""
+        """Committed trainings by trial, round and control, with all results and the trial's settings.
+
+        Settings that share a name with a result have `_setting` behind it (`control_setting`)."""
         rounds = self.rounds().drop(columns=["trial", "round"]).reset_index(drop=True)
-        return self.uses().merge(rounds, on="row").merge(self.trials(), on="trial").sort_values(
-            ["trial", "control_index", "round"], ignore_index=True)
+        return self.uses().merge(rounds, on="row").merge(
+            self.trials(), on="trial", suffixes=("", "_setting")).sort_values(["trial", "control_index", "round"], ignore_index=True)
 
     # ---- arrays -----------------------------------------------------------------------------------------
 

@@ -93,6 +93,11 @@ def new_axes(xlabel, ylabel):
     return figure, axes
 
 
+def legend_above(axes, columns):
+    """A legend that never covers data."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=8, frameon=False)
+
+
 def weights_axis(axes, left):
     """Weights remaining on a logarithmic axis from 100 % down, ticks at what was reached (Frankle & Carbin)."""
     ticks, last = [], np.inf
@@ -126,25 +131,26 @@ def draw_against_weights(table, value, ylabel):
                 axes.axhline(part.loc[part["round"] == 0, value].iloc[0], color=shade, linewidth=0.9, linestyle=":",
                              label=(f"{group}: " if many else "") + "dense network")
     weights_axis(axes, table["left"].to_numpy())
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3 if not many else 2,
-                  fontsize=8, frameon=False)
+    legend_above(axes, 2 if many else 3)
     return figure
 
 
 def draw_layers(layers, rows):
     """Weights remaining per layer over the rounds of the first trial of each group."""
     figure, axes = new_axes("round", "weights remaining (%)")
-    styles = ("-o", "--s", ":^", "-.v")
+    lines, markers = ("-", "--", ":", "-."), "os^vDPX*"
     for g, (group, by_round) in enumerate(rows.items()):
         part = layers[layers["row"].isin(by_round.index)].copy()
         part["round"] = part["row"].map(by_round)
         for i, (name, layer) in enumerate(part.groupby("name", sort=False)):
             layer = layer.sort_values("round")
-            axes.plot(layer["round"], 100 * (1 - layer["sparsity"]), styles[g % 4], markersize=3.5,
-                      color=COLOURS[i % len(COLOURS)], label=name if len(rows) == 1 else f"{group}: {name}")
+            # Layers pruned alike lie on each other: hollow markers of falling size keep all of them visible.
+            axes.plot(layer["round"], 100 * (1 - layer["sparsity"]), lines[g % 4] + markers[i % 8], linewidth=1.2,
+                      markersize=max(3, 9 - 2.5 * i), markerfacecolor="none", color=COLOURS[i % len(COLOURS)],
+                      label=name if len(rows) == 1 else f"{group}: {name}")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    legend_above(axes, 3)
     return figure
 
 
@@ -162,7 +168,7 @@ def draw_curves(curves, by_round):
     if len(accuracy):
         low, high = np.nanpercentile(accuracy, 3), np.nanmax(accuracy)
         axes.set_ylim(low - 0.1 * (high - low) - 0.1, high + 0.1 * (high - low) + 0.1)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=8, frameon=False)
+    legend_above(axes, 6)
     return figure
 
 

@@ -19,8 +19,8 @@ failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-run() { # name, command ...
-    name=$1
+run() { # label, command ...
+    label=$1
     shift
     start=$(date +%s)
     "$@" >"$log" 2>&1
@@ -31,11 +31,11 @@ run() { # name, command ...
     bad=$(echo "$line" | sed -n 's/.* \([0-9]*\) failed.*/\1/p')
     if [ $code = 0 ] && [ "${good:-0}" -gt 0 ] && [ "${bad:-1}" = 0 ]; then
         passed=$((passed + good))
-        printf 'ok    %-34s %4s tests  %3s s\n' "$name" "$good" "$seconds"
+        printf 'ok    %-34s %4s tests  %3s s\n' "$label" "$good" "$seconds"
     else
         passed=$((passed + ${good:-0}))
         [ "${bad:-0}" -gt 0 ] && failed=$((failed + bad)) || failed=$((failed + 1))
-        printf 'FAIL  %-34s exit code %s  %3s s\n' "$name" "$code" "$seconds"
+        printf 'FAIL  %-34s exit code %s  %3s s\n' "$label" "$code" "$seconds"
         sed 's/^/      /' "$log"
     fi
 }

@@ -13,6 +13,9 @@ struct sw_sched_options {
     int64_t attempts;     /* tries of a round whose trainer crashes; at least 1 */
     double hang_seconds;  /* a trainer without progress for that long is killed */
     double grace_seconds; /* after a stop signal, running rounds may finish within this time */
+    double lost_seconds;  /* a worker not heard for that long is lost; 0: the default, 30 */
+    double
+        silent_seconds; /* workers end when rank 0 is not heard for that long; 0: the default, 60 */
     bool durable;
     const char *backend;
 };

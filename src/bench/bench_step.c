@@ -9,6 +9,11 @@
 
 enum { WARMUP_STEPS = 2, BATCHES = 8, MAX_STATES = 4 };
 
+/* The optimizer's buffers for one parameter. */
+struct states {
+    struct sw_buffer *buffers[MAX_STATES];
+};
+
 /* Everything that a step touches. */
 struct bench {
     const struct sw_bench_step_options *options;
@@ -27,14 +32,15 @@ struct bench {
     struct sw_buffer *device_images, *device_labels, *device_table;
     int n_states;
     int64_t n_params;
-    struct sw_buffer **states; /* [n_params][n_states] */
-    double *times;             /* [options->steps] */
+    struct states *states; /* [n_params] */
+    double *times;         /* [options->steps] */
     double loss;
 };
 
 static void fini(struct bench *bench) {
-    for (int64_t i = 0; bench->states != NULL && i < bench->n_params * bench->n_states; i++)
-        sw_hal_free(&bench->states[i]);
+    for (int64_t i = 0; bench->states != NULL && i < bench->n_params; i++)
+        for (int s = 0; s < bench->n_states; s++)
+            sw_hal_free(&bench->states[i].buffers[s]);
     SW_FREE(&bench->states);
     sw_hal_free(&bench->device_images);
     sw_hal_free(&bench->device_labels);
@@ -119,11 +125,11 @@ static enum sw_status make_optimizer(struct bench *bench) {
     bench->n_states = bench->optimizer->n_states(&bench->spec);
     if (bench->n_states > MAX_STATES) return SW_FAIL(SW_INTERNAL, "sgd has too many states");
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
-    SW_TRY(SW_ALLOC(&bench->states, (size_t) (bench->n_params * bench->n_states), "states"));
+    SW_TRY(SW_ALLOC(&bench->states, (size_t) bench->n_params, "states"));
     for (int64_t i = 0; i < bench->n_params; i++)
         for (int s = 0; s < bench->n_states; s++)
             SW_TRY(sw_hal_alloc(bench->hal, params[i].n * (int64_t) sizeof(float), "momentum",
-                                &bench->states[i * bench->n_states + s]));
+                                &bench->states[i].buffers[s]));
     return SW_OK;
 }
 
@@ -131,7 +137,7 @@ static enum sw_status update(struct bench *bench, int64_t step) {
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
     for (int64_t i = 0; i < bench->n_params; i++)
         SW_TRY(bench->optimizer->update(bench->hal, &bench->spec, &params[i],
-                                        bench->states + i * bench->n_states, step,
+                                        bench->states[i].buffers, step,
                                         bench->spec.train_optimizer_lr));
     return SW_OK;
 }

@@ -1,4 +1,5 @@
 /* Arguments that several commands take. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +17,19 @@ static bool is_first_rank(void) {
     return true;
 }
 
+void sw_cli_leave(void) {
+    sw_clock_sleep(1);
+    exit(sw_status_exit_code(SW_USAGE));
+}
+
 void sw_cli_parse(const struct argp *argp, int argc, char **argv, void *input) {
     unsigned flags = is_first_rank() ? 0 : ARGP_NO_ERRS;
-    if (argp_parse(argp, argc, argv, flags, NULL, input) != 0) exit(sw_status_exit_code(SW_USAGE));
+    if (argp_parse(argp, argc, argv, flags, NULL, input) != 0) sw_cli_leave();
+}
+
+void sw_cli_add_topic(char *doc, size_t size, const char *name, const char *summary) {
+    size_t length = strlen(doc);
+    snprintf(doc + length, size - length, "  %-14s %s\n", name, summary);
 }
 
 int64_t sw_cli_int(struct argp_state *state, const char *option, const char *text, int64_t lowest,
@@ -27,7 +38,7 @@ int64_t sw_cli_int(struct argp_state *state, const char *option, const char *tex
     if (sw_text_to_int(text, &value) && value >= lowest && value <= highest) return value;
     argp_error(state, "%s '%s': a whole number from %lld to %lld is needed", option, text,
                (long long) lowest, (long long) highest);
-    exit(sw_status_exit_code(SW_USAGE)); /* argp_error only returns on ranks that keep silent */
+    sw_cli_leave();
 }
 
 double sw_cli_real(struct argp_state *state, const char *option, const char *text, double lowest,
@@ -35,14 +46,14 @@ double sw_cli_real(struct argp_state *state, const char *option, const char *tex
     double value = 0;
     if (sw_text_to_real(text, &value) && value >= lowest && value <= highest) return value;
     argp_error(state, "%s '%s': a number from %g to %g is needed", option, text, lowest, highest);
-    exit(sw_status_exit_code(SW_USAGE));
+    sw_cli_leave();
 }
 
 void sw_cli_sets_add(struct argp_state *state, struct sw_cli_sets *sets, const char *word) {
     const char *equals = strchr(word, '=');
     if (equals == NULL || equals == word) {
         argp_error(state, "--set '%s': key=value is needed, as in --set train.epochs=2", word);
-        exit(sw_status_exit_code(SW_USAGE));
+        sw_cli_leave();
     }
     if (SW_GROW(&sets->words, sets->n, sets->n + 1, "--set") != SW_OK) exit(sw_cli_fail(SW_NOMEM));
     sets->words[sets->n++] = word;

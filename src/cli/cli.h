@@ -15,13 +15,13 @@
 /* X(name, compute, summary): one file cmd_NAME.c each; a command that computes is run again with the
  * environment that MPI and OpenBLAS read when they are loaded. */
 #define SW_CLI_COMMANDS(X)                                                                         \
-    X(plan, true, "trials, rounds, memory, size of the store, predicted time; nothing is trained") \
+    X(plan, true, "trials, rounds, memory, store size, time; trains nothing")                      \
     X(run, true, "run a sweep: under mpirun, under srun, or alone")                                \
     X(status, false, "how far a sweep is, while it runs or afterwards")                            \
     X(verify, false, "check every checksum and invariant of a store")                              \
     X(export, false, "write one ticket of a store to a file of its own")                           \
-    X(show, false, "what this build has: backends, models, criteria, keys, ...")                   \
-    X(bench, true, "time kernels and training steps of this build on this machine")
+    X(show, false, "what this build has: backends, models, keys, ...")                             \
+    X(bench, true, "time kernels and training steps on this machine")
 
 /* Each takes its own argv ("sweepstake plan", ...) and returns the exit code of the program. */
 #define SW_CLI_DECLARE(name, compute, summary) int sw_cli_##name(int argc, char **argv);
@@ -33,9 +33,16 @@ SW_CLI_COMMANDS(SW_CLI_DECLARE)
 /* argp_parse with our rules: wrong use ends the program with exit code 1, told by the first rank only. */
 void sw_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* Append "  NAME  SUMMARY" to the text of a --help; `size` bytes in all. */
+void sw_cli_add_topic(char *doc, size_t size, const char *name, const char *summary);
+
 /* Wrong use, from a parser: `return SW_CLI_WRONG(state, "...")`. argp_error ends the program, but it
  * only returns on ranks that keep silent. */
 #define SW_CLI_WRONG(state, ...) (argp_error((state), __VA_ARGS__), EINVAL)
+
+/* End a rank that kept silent about wrong use: after a while, because mpirun ends all ranks with the
+ * first, and rank 0 has to speak. */
+_Noreturn void sw_cli_leave(void);
 
 /* Numbers of options; a wrong one is an argp_error that names the option. */
 int64_t sw_cli_int(struct argp_state *state, const char *option, const char *text, int64_t lowest,

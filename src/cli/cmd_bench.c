@@ -40,7 +40,7 @@ static void set_sparsities(struct argp_state *state, struct bench_arguments *arg
         snprintf(word, sizeof word, "%.*s", (int) (length < sizeof word ? length : 63), at);
         if (arguments->n_sparsities == MAX_SPARSITIES) {
             argp_error(state, "--sparsity: at most %d values", MAX_SPARSITIES);
-            exit(sw_status_exit_code(SW_USAGE));
+            sw_cli_leave();
         }
         arguments->sparsity[arguments->n_sparsities++] = sw_cli_real(state, "--sparsity", word, 0,
                                                                      0.9999);

@@ -14,8 +14,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     const char **slots[] = {&arguments->path, &arguments->ticket, &arguments->out};
     switch (key) {
     case ARGP_KEY_ARG:
-        if (state->arg_num >= 3)
-            return SW_CLI_WRONG(state, "'%s' is one argument too many", arg);
+        if (state->arg_num >= 3) return SW_CLI_WRONG(state, "'%s' is one argument too many", arg);
         *slots[state->arg_num] = arg;
         return 0;
     case ARGP_KEY_END:

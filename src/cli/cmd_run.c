@@ -58,7 +58,7 @@ static void set_backend(struct argp_state *state, struct run *run, const char *n
     if (sw_backend_find(name) == NULL) {
         argp_error(state, "--backend '%s': sweepstake show backends lists what this build has",
                    name);
-        exit(sw_status_exit_code(SW_USAGE));
+        sw_cli_leave();
     }
     run->options.backend = name;
 }

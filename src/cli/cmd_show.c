@@ -38,13 +38,15 @@ static enum sw_status add_words(enum sw_registry registry, struct sw_text *out) 
     return SW_OK;
 }
 
-/* "0 .. 1", "adam | sgd", "" for free text. */
+/* "0 .. 1", "1 .. 1000 epochs", "adam | sgd", "" for free text. */
 static enum sw_status add_allowed(const struct sw_field *field, struct sw_text *out) {
     if (field->registry != SW_REGISTRY_NONE) return add_words(field->registry, out);
     if (field->kind == SW_KIND_TEXT) return SW_OK;
+    const char *blank = field->unit[0] != '\0' ? " " : "";
     if (field->kind == SW_KIND_REAL)
-        return sw_text_add(out, "%g .. %g", field->lowest, field->highest);
-    return sw_text_add(out, "%.0f .. %.0f", field->lowest, field->highest);
+        return sw_text_add(out, "%.7g .. %.7g%s%s", field->lowest, field->highest, blank,
+                           field->unit);
+    return sw_text_add(out, "%.0f .. %.0f%s%s", field->lowest, field->highest, blank, field->unit);
 }
 
 static enum sw_status add_key(struct sw_cli_table *table, const struct sw_field *field) {
@@ -54,18 +56,17 @@ static enum sw_status add_key(struct sw_cli_table *table, const struct sw_field 
                          : field->kind == SW_KIND_NAMES ? "[]"
                          : field->kind == SW_KIND_TEXT  ? "\"\""
                                                         : "null";
-    const char *words[] = {field->key,  kind_name(field->kind),
-                           preset,      sw_text_get(&allowed),
-                           field->unit, field->help};
+    const char *words[] = {field->key, kind_name(field->kind), preset, sw_text_get(&allowed),
+                           field->help};
     if (status == SW_OK) status = sw_cli_table_row(table, words);
     sw_text_fini(&allowed);
     return status;
 }
 
-static const char *const key_head[] = {"key", "type", "default", "allowed", "unit", "meaning"};
+static const char *const key_head[] = {"key", "type", "default", "allowed", "meaning"};
 
 static enum sw_status show_keys(void) {
-    struct sw_cli_table table = {.columns = 6};
+    struct sw_cli_table table = {.columns = 5};
     size_t n = 0;
     const struct sw_field *fields = sw_spec_fields(&n);
     enum sw_status status = sw_cli_table_row(&table, key_head);
@@ -84,7 +85,7 @@ static enum sw_status show_keys(void) {
 
 /* The keys that one implementation uses, below its line. */
 static enum sw_status print_options(const char *const *keys) {
-    struct sw_cli_table table = {.columns = 6};
+    struct sw_cli_table table = {.columns = 5};
     enum sw_status status = SW_OK;
     for (; keys != NULL && *keys != NULL && status == SW_OK; keys++) {
         const struct sw_field *field = sw_spec_find_field(*keys);
@@ -197,28 +198,23 @@ static enum sw_status show_schema(void) {
     X(optimizers, "optimizers (train.optimizer) and their keys")                                   \
     X(schedules, "schedules of the learning rate and of the sparsity")                             \
     X(monitors, "what watches a training (monitor)")                                               \
-    X(schema, "every dataset and column of a store, with type, unit and meaning")                  \
-    X(keys, "every key of a sweep file, with type, default, range and meaning")                    \
+    X(schema, "every dataset and column of a store")                                               \
+    X(keys, "every key of a sweep file")                                                           \
     X(inits, "distributions of initial weights (model.init)")                                      \
     X(scopes, "which weights compete (prune.scope)")                                               \
     X(granularities, "what is removed as one (prune.granularity)")                                 \
     X(controls, "trainings beside every ticket (control)")
 
 struct topic {
-    const char *name;
+    const char *name, *summary;
     enum sw_status (*show)(void);
 };
 static const struct topic topics[] = {
-#define TOPIC(name, summary) {#name, show_##name},
+#define TOPIC(name, summary) {#name, summary, show_##name},
     TOPICS(TOPIC)
 #undef TOPIC
 };
 enum { N_TOPICS = sizeof topics / sizeof *topics };
-
-static const char doc[] = "Show what this build has.\vTopics:\n"
-#define TOPIC(name, summary) "  " #name "\t" summary "\n"
-    TOPICS(TOPIC);
-#undef TOPIC
 
 static const struct topic *find_topic(struct argp_state *state, const char *name) {
     const char *names[N_TOPICS];
@@ -246,9 +242,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
-static const struct argp argp = {.parser = parse_option, .args_doc = "TOPIC", .doc = doc};
-
 int sw_cli_show(int argc, char **argv) {
+    char doc[2048] = "Show what this build has.\vTopics:\n";
+    for (size_t i = 0; i < N_TOPICS; i++)
+        sw_cli_add_topic(doc, sizeof doc, topics[i].name, topics[i].summary);
+    const struct argp argp = {.parser = parse_option, .args_doc = "TOPIC", .doc = doc};
     const struct topic *topic = NULL;
     sw_cli_parse(&argp, argc, argv, &topic);
     enum sw_status status = topic->show();

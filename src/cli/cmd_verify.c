@@ -21,7 +21,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         arguments->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (arguments->path != NULL) return SW_CLI_WRONG(state, "one store only, not also '%s'", arg);
+        if (arguments->path != NULL)
+            return SW_CLI_WRONG(state, "one store only, not also '%s'", arg);
         arguments->path = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:

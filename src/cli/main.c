@@ -13,27 +13,17 @@
 #include "sweepstake/version.h"
 
 struct command {
-    const char *name;
+    const char *name, *summary;
     bool compute;
     int (*run)(int argc, char **argv);
 };
 
 static const struct command commands[] = {
-#define COMMAND(name, compute, summary) {#name, compute, sw_cli_##name},
+#define COMMAND(name, compute, summary) {#name, summary, compute, sw_cli_##name},
     SW_CLI_COMMANDS(COMMAND)
 #undef COMMAND
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
-
-static const char doc[] =
-    "Search for lottery tickets on a cluster: one MPI job, one sweep file, one store."
-    "\vCommands (each has --help):\n"
-#define COMMAND(name, compute, summary) "  " #name "\t" summary "\n"
-    SW_CLI_COMMANDS(COMMAND)
-#undef COMMAND
-        "\nExit codes: 0 all done, 1 wrong use or sweep file, 2 finished but some trials failed, "
-        "70 internal error, 74 input or output failed or data is damaged, 75 stopped at a safe point: "
-        "run again with --resume.";
 
 /* The first word that is no option is the command; the rest is the command's. */
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -47,7 +37,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = {.parser = parse_option, .args_doc = "COMMAND ...", .doc = doc};
+static void describe(char *doc, size_t size) {
+    snprintf(doc, size,
+             "Search for lottery tickets on a cluster: one MPI job, one sweep file, one store."
+             "\vCommands (each has --help):\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        sw_cli_add_topic(doc, size, commands[i].name, commands[i].summary);
+    size_t length = strlen(doc);
+    snprintf(
+        doc + length, size - length,
+        "\nExit codes: 0 all done, 1 wrong use or sweep file, 2 finished but some trials failed, "
+        "70 internal error, 74 input or output failed or data is damaged, 75 stopped at a safe "
+        "point: run again with --resume.");
+}
 
 static void print_version(FILE *stream, struct argp_state *state) {
     (void) state;
@@ -104,9 +106,11 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--trainer-server") == 0) return serve(argv[2]);
     argp_err_exit_status = sw_status_exit_code(SW_USAGE);
     argp_program_version_hook = print_version;
+    if (argc < 1) return sw_status_exit_code(SW_USAGE);
+    static char doc[2048];
+    describe(doc, sizeof doc);
+    const struct argp argp = {.parser = parse_option, .args_doc = "COMMAND ...", .doc = doc};
     int first = 0;
-    char *name = argc > 0 ? argv[0] : NULL;
-    if (name == NULL) return sw_status_exit_code(SW_USAGE);
     argv[0] = "sweepstake";
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &first) != 0 || first == 0)
         return sw_status_exit_code(SW_USAGE);

@@ -137,9 +137,16 @@ static void print_inputs(const struct sw_sweep *sweep) {
     }
 }
 
+static const char *describe_time(char *out, size_t size, double seconds) {
+    if (seconds < 1) return "less than a second";
+    size_t length = (size_t) snprintf(out, size, "about ");
+    sw_text_seconds(out + length, size - length, seconds);
+    return out;
+}
+
 static void print_costs(const struct sw_cli_plan_report *report) {
     const struct sw_plan_cost *cost = &report->cost;
-    char bytes[32], more[32], time[32];
+    char bytes[32], more[32], time[40];
     printf("store        %s: %s (%lld bytes) when full\n", report->sweep->store,
            sw_text_bytes(bytes, sizeof bytes, (double) report->store_bytes),
            (long long) report->store_bytes);
@@ -148,9 +155,9 @@ static void print_costs(const struct sw_cli_plan_report *report) {
            sw_text_bytes(more, sizeof more, (double) cost->node_bytes));
     printf("work         %.0f steps, %.3g FLOP\n", cost->steps, cost->flops);
     if (isfinite(report->seconds))
-        printf("time         about %s on %lld worker%s like this processor, one thread each\n"
+        printf("time         %s on %lld worker%s like this processor, one thread each\n"
                "             (from training steps timed just now, without waiting for others)\n",
-               sw_text_seconds(time, sizeof time, report->seconds), (long long) report->workers,
+               describe_time(time, sizeof time, report->seconds), (long long) report->workers,
                report->workers == 1 ? "" : "s");
     else
         printf("time         not predicted: too many different networks to time\n");

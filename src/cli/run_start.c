@@ -69,9 +69,8 @@ cleanup:
     return status;
 }
 
-static enum sw_status share(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
-                            struct sw_sweep *sweep) {
-    bool first = sw_comm_rank() == 0;
+static enum sw_status share(bool first, const char *path, const struct sw_cli_sets *sets,
+                            enum sw_isa isa, struct sw_sweep *sweep) {
     struct parcel parcel = {0};
     char *bytes = NULL;
     if (first) weigh(sets, sweep, &parcel);
@@ -95,7 +94,7 @@ enum sw_status sw_cli_share_sweep(const char *path, const struct sw_cli_sets *se
     *reported = mine != SW_OK;
     SW_TRY(sw_comm_agree(mine));
     /* From here on a rank may fail alone: all have to agree before the next collective call. */
-    enum sw_status status = sw_comm_size() > 1 ? share(path, sets, isa, &sweep) : SW_OK;
+    enum sw_status status = sw_comm_size() > 1 ? share(first, path, sets, isa, &sweep) : SW_OK;
     status = sw_comm_agree(status);
     if (status == SW_OK)
         *out = sweep;

@@ -13,7 +13,9 @@ enum sw_status sw_cli_load_sweep(const char *path, const struct sw_cli_sets *set
                                  struct sw_sweep *out) {
     char *text = NULL;
     size_t length = 0;
-    enum sw_status status = sw_file_read(path, SW_SWEEP_FILE_LIMIT, &text, &length);
+    enum sw_status status = sw_file_exists(path)
+                                ? sw_file_read(path, SW_SWEEP_FILE_LIMIT, &text, &length)
+                                : SW_FAIL(SW_NOT_FOUND, "there is no sweep file %s", path);
     if (status != SW_OK) {
         sw_cli_fail(status);
         return status;

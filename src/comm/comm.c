@@ -31,7 +31,7 @@ static enum sw_status check_length(int64_t length) {
     return SW_FAIL(SW_INTERNAL, "cannot broadcast %lld bytes at once", (long long) length);
 }
 
-/* ---- start and end ------------------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 enum sw_status sw_comm_init(void) {
     comm.node = MPI_COMM_NULL;
@@ -82,7 +82,7 @@ enum sw_status sw_comm_node(int *node_rank, int *node_size) {
     return SW_OK;
 }
 
-/* ---- collectives ---------------------------------------------------------------------------------------- */
+/* ---- collectives ----------------------------------------------------------------------------- */
 
 enum sw_status sw_comm_broadcast(void *bytes, int64_t length) {
     SW_TRY(check_length(length));

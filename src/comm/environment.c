@@ -12,14 +12,16 @@ static bool set_variable(const char *name, const char *value) {
 }
 
 bool sw_comm_prepare_environment(void) {
-    /* Open MPI's write data sieving reads, changes and writes back bytes that belong to other ranks. */
+    /* Open MPI's write data sieving reads, changes and writes back bytes that belong to other
+     * ranks. */
     bool changed = set_variable("OMPI_MCA_fbtl_posix_write_datasieving", "0");
     /* hwloc's OpenCL plug-in loads a library that swallows SIGUSR1. */
     changed |= set_variable("HWLOC_COMPONENTS", "-opencl,-cuda,-nvml,-gl");
     /* Its thread pool starts when it is loaded, and a second thread changes results. */
     changed |= set_variable("OPENBLAS_NUM_THREADS", "1");
-    /* A program started without mpirun runs a small daemon of its own, which refuses root. Whoever runs
-     * this as root has decided that already; it is read at MPI_Init, so nothing has to start again. */
+    /* A program started without mpirun runs a small daemon of its own, which refuses root.
+     * Whoever runs this as root has decided that already; it is read at MPI_Init, so nothing has
+     * to start again. */
     if (geteuid() == 0) {
         (void) setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
         (void) setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);

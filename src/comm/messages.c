@@ -1,6 +1,7 @@
-/* Messages between ranks. Nothing here waits for another rank: a receive stands posted and is tested, a
- * send keeps its own copy and is collected when it happens to be done. Open MPI never tells that a peer has
- * died, so a request to or from a dead rank stays incomplete for ever and is simply left alone. */
+/* Messages between ranks. Nothing here waits for another rank: a receive stands posted and is
+ * tested, a send keeps its own copy and is collected when it happens to be done. Open MPI never
+ * tells that a peer has died, so a request to or from a dead rank stays incomplete for ever and
+ * is simply left alone. */
 #include "sweepstake/comm.h"
 
 #include <mpi.h>
@@ -12,7 +13,7 @@
 
 #define MESSAGE_TAG 1
 
-/* ---- receiving ------------------------------------------------------------------------------------------ */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 struct sw_inbox {
     MPI_Request request; /* the posted receive; MPI_REQUEST_NULL when posting failed */
@@ -70,7 +71,7 @@ void sw_inbox_close(struct sw_inbox **inbox) {
     *inbox = NULL;
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 struct outgoing {
     struct outgoing *next;

@@ -6,9 +6,9 @@
 static enum sw_status check_options(const struct sw_hal_options *options) {
     if (options == NULL || options->threads < 1 || options->threads > MAX_THREADS)
         return SW_FAIL(SW_INTERNAL, "a device needs between 1 and %d threads", MAX_THREADS);
-    if (options->isa > sw_isa_detect())
-        return SW_FAIL(SW_UNSUPPORTED, "instruction set %s: this processor has only %s",
-                       sw_isa_name(options->isa), sw_isa_name(sw_isa_detect()));
+    if ((int) options->isa < 0 || options->isa > sw_isa_detect())
+        return SW_FAIL(SW_UNSUPPORTED, "instruction set %d: this processor runs 0 to %d (%s)",
+                       (int) options->isa, (int) sw_isa_detect(), sw_isa_name(sw_isa_detect()));
     return SW_OK;
 }
 

@@ -4,14 +4,15 @@
 #include "sweepstake/text.h"
 
 /* A handle without memory. */
-static enum sw_status create_buffer(struct sw_hal *hal, int64_t bytes, const char *what,
-                                    struct sw_buffer **out) {
+static enum sw_status create_buffer(struct sw_hal *hal, int64_t bytes, int wrapped,
+                                    const char *what, struct sw_buffer **out) {
     if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device to hold %s", what);
     if (bytes < 0) return SW_FAIL(SW_INTERNAL, "%lld bytes for %s", (long long) bytes, what);
     struct sw_buffer *buffer = NULL;
     SW_TRY(SW_ALLOC(&buffer, 1, what));
     buffer->hal = hal;
     buffer->bytes = bytes;
+    buffer->wrapped = wrapped;
     SW_TEXT_COPY(buffer->what, what);
     *out = buffer;
     return SW_OK;
@@ -20,7 +21,7 @@ static enum sw_status create_buffer(struct sw_hal *hal, int64_t bytes, const cha
 enum sw_status sw_hal_alloc(struct sw_hal *hal, int64_t bytes, const char *what,
                             struct sw_buffer **out) {
     struct sw_buffer *buffer = NULL;
-    SW_TRY(create_buffer(hal, bytes, what, &buffer));
+    SW_TRY(create_buffer(hal, bytes, 0, what, &buffer));
     enum sw_status status = hal->backend->alloc(buffer);
     if (status != SW_OK) {
         SW_FREE(&buffer);
@@ -34,8 +35,7 @@ enum sw_status sw_hal_wrap(struct sw_hal *hal, const void *host, int64_t bytes,
                            struct sw_buffer **out) {
     if (host == NULL) return SW_FAIL(SW_INTERNAL, "no host memory to make readable by a device");
     struct sw_buffer *buffer = NULL;
-    SW_TRY(create_buffer(hal, bytes, "host memory", &buffer));
-    buffer->wrapped = 1;
+    SW_TRY(create_buffer(hal, bytes, 1, "host memory", &buffer));
     enum sw_status status = hal->backend->wrap(buffer, host);
     if (status != SW_OK) {
         SW_FREE(&buffer);

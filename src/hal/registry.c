@@ -12,12 +12,19 @@ static const struct sw_backend *const backends[] = {
 #undef SW_BACKEND
 };
 
+enum {
+#define SW_BACKEND(name) INDEX_##name,
+#include "backends.def"
+#undef SW_BACKEND
+    N_BACKENDS
+};
+
 const struct sw_backend *sw_backend_at(size_t index) {
-    return index < sizeof backends / sizeof *backends ? backends[index] : NULL;
+    return index < N_BACKENDS ? backends[index] : NULL;
 }
 
 const struct sw_backend *sw_backend_find(const char *name) {
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+    for (size_t i = 0; i < N_BACKENDS; i++)
         if (strcmp(backends[i]->name, name) == 0) return backends[i];
     return NULL;
 }

@@ -15,7 +15,7 @@ static enum sw_status start(struct sw_plan *plan) {
     return SW_OK;
 }
 
-/* ---- what the store keeps --------------------------------------------------------------------------- */
+/* ---- what the store keeps ------------------------------------------------------------------- */
 
 static enum sw_status keep_text(struct sw_plan *plan) {
     const struct sw_plan_source *source = plan->source;
@@ -62,7 +62,7 @@ static void keep_names(struct sw_plan *plan) {
     memcpy(sweep->store + strlen(sweep->store), ".h5", 4);
 }
 
-/* ---- building --------------------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------- */
 
 /* From text to rounds; stops early, with SW_OK, where reported errors leave nothing to go on with. */
 static enum sw_status make(struct sw_plan *plan) {

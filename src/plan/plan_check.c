@@ -12,7 +12,7 @@ struct checker {
     int64_t data_room, arch_room; /* elements allocated */
 };
 
-/* ---- length of a training --------------------------------------------------------------------------- */
+/* ---- length of a training ------------------------------------------------------------------- */
 
 static void check_length(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
@@ -27,7 +27,7 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
     }
 }
 
-/* ---- data sets -------------------------------------------------------------------------------------- */
+/* ---- data sets ------------------------------------------------------------------------------ */
 
 /* What the registry and the files say; reports what is wrong. Errors: only those that end everything. */
 static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, struct sw_data_info *info) {
@@ -112,7 +112,7 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
                    spec->train_batch, data->train);
 }
 
-/* ---- models ----------------------------------------------------------------------------------------- */
+/* ---- models --------------------------------------------------------------------------------- */
 
 static enum sw_status report_arch(struct sw_plan *plan, int64_t trial, enum sw_status status) {
     if (status != SW_CONFIG && status != SW_UNSUPPORTED && status != SW_NOT_FOUND) return status;
@@ -162,7 +162,7 @@ cleanup:
     return status;
 }
 
-/* ---- all trials ------------------------------------------------------------------------------------- */
+/* ---- all trials ----------------------------------------------------------------------------- */
 
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;

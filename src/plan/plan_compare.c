@@ -17,7 +17,7 @@ struct comparison {
     int64_t trial;
 };
 
-/* ---- cutting ------------------------------------------------------------------------------------------ */
+/* ---- cutting -------------------------------------------------------------------------------- */
 
 /* Take the first line off `rest`; false at its end. */
 static bool take_line(struct piece *rest, struct piece *line) {
@@ -74,7 +74,7 @@ static bool find_key(struct piece block, struct piece key, struct piece *value) 
     return false;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------ */
+/* ---- telling -------------------------------------------------------------------------------- */
 
 static enum sw_status tell(struct comparison *comparison, struct piece key, struct piece before,
                            struct piece after) {

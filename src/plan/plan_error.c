@@ -8,7 +8,7 @@
 
 #define LINE_SHOWN 120 /* characters of a source line that are shown around its caret */
 
-/* ---- collecting --------------------------------------------------------------------------------- */
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 bool sw_plan_is_full(const struct sw_plan *plan) {
     return plan->n_errors >= SW_PLAN_ERRORS || plan->out_of_memory;
@@ -49,7 +49,7 @@ bool sw_plan_reported_below(const struct sw_plan *plan, const char *prefix) {
     return plan->n_errors > SW_PLAN_ERRORS;
 }
 
-/* ---- showing ------------------------------------------------------------------------------------ */
+/* ---- showing -------------------------------------------------------------------------------- */
 
 /* Copy at most `limit` bytes of what a person typed, with '?' for what a terminal would obey or could
  * not show. Returns the bytes written. */

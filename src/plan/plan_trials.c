@@ -20,7 +20,7 @@ enum sw_status sw_plan_make_trials(struct sw_plan *plan) {
     struct sw_sweep *sweep = &plan->sweep;
     struct sw_trial_spec base;
     int64_t n_trials = sw_plan_count_trials(plan);
-    if (n_trials < 0 || plan->bad_grid) return SW_OK;
+    if (n_trials < 0) return SW_OK;
     sw_spec_set_defaults(&base);
     for (int64_t i = 0; i < plan->n_fields; i++)
         SW_TRY(apply(plan, &plan->base[i], &base));

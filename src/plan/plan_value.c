@@ -5,7 +5,7 @@
 
 #include "plan_internal.h"
 
-/* ---- what is allowed ------------------------------------------------------------------------------- */
+/* ---- what is allowed ------------------------------------------------------------------------ */
 
 static bool may_be_null(const struct sw_field *field) {
     return *field->preset == '\0' && (field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL ||
@@ -76,7 +76,7 @@ static void report_value(struct sw_plan *plan, const struct sw_field *field,
                        : "");
 }
 
-/* ---- words ------------------------------------------------------------------------------------------ */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 static const char *find_near(enum sw_registry registry, const char *word) {
     const char *words[64];
@@ -95,14 +95,14 @@ static bool check_word(struct sw_plan *plan, const struct sw_field *field,
         return true;
     list_words(field->registry, words, sizeof words);
     const char *near = find_near(field->registry, node->text);
-    sw_plan_report(plan, node->place, "%s: unknown word %s%s%s%s; allowed: %s", field->key,
+    sw_plan_report(plan, node->place, "%s: unknown word %s%s%s%s allowed: %s", field->key,
                    node->length > 0 ? sw_plan_quote(node->text, node->length, quoted) : "\"\"",
                    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-                   near != NULL ? "?" : "", words);
+                   near != NULL ? "?" : ";", words);
     return false;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------ */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 /* Members of a list joined into text[256]; false (reported) when one is wrong. */
 static bool join_list(struct sw_plan *plan, const struct sw_field *field,
@@ -142,7 +142,7 @@ static bool has_repeated_word(struct sw_plan *plan, const struct sw_field *field
     return false;
 }
 
-/* ---- one value ---------------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------ */
 
 /* The value as sw_spec_set reads it, into text; false (reported) when it has the wrong form. */
 static bool to_text(struct sw_plan *plan, const struct sw_field *field,

@@ -28,7 +28,7 @@ struct sw_server {
     size_t n_events, capacity;
 };
 
-/* ---- start -------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 /* Between fork and exec: only calls that are safe there. */
 static void become_server(int control, pid_t rank, char **arguments) {
@@ -131,7 +131,7 @@ void sw_proc_stop_server(struct sw_server **server) {
     SW_FREE(server);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 enum sw_status sw_proc_set_environment(struct sw_server *server, const char *name,
                                        const char *value) {
@@ -185,7 +185,7 @@ enum sw_status sw_proc_kill(struct sw_server *server, pid_t pid) {
     return sw_proc_send(server->control, &request, sizeof request, NULL, 0);
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 enum sw_status sw_proc_poll(struct sw_server *server, bool *got, struct sw_proc_event *event) {
     struct sw_wire_reply reply = {.kind = SW_WIRE_READY};

@@ -1,5 +1,6 @@
-/* The server: a small process that was exec'ed before MPI_Init and forks trainers on request. It owns
- * nothing but two file descriptors and a table of its children, so that a fork of it is cheap and safe. */
+/* The server: a small process that was exec'ed before MPI_Init and forks trainers on request. It
+ * owns nothing but two file descriptors and a table of its children, so that a fork of it is
+ * cheap and safe. */
 #include "sweepstake/proc.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ static void ignore_rank_signals(void) {
         (void) sigaction(rank_signals[i], &action, NULL);
 }
 
-/* ---- trainers --------------------------------------------------------------------------------------------- */
+/* ---- trainers -------------------------------------------------------------------------------- */
 
 /* When memory runs out, the kernel should take a training before its rank. */
 static void offer_to_oom_killer(void) {
@@ -83,7 +84,7 @@ static struct sw_wire_reply spawn(struct serving *serving, const int *fds, int n
     return (struct sw_wire_reply){.kind = SW_WIRE_SPAWNED, .pid = pid};
 }
 
-/* ---- requests and events ---------------------------------------------------------------------------------- */
+/* ---- requests and events --------------------------------------------------------------------- */
 
 static enum sw_status answer(const struct serving *serving, const struct sw_wire_reply *reply) {
     return sw_proc_send(serving->control, reply, sizeof *reply, NULL, 0);
@@ -117,7 +118,8 @@ static bool serve_request(struct serving *serving) {
     } else if (request.kind == SW_WIRE_SET_ENVIRONMENT) {
         reply = set_environment(serving, &request);
     } else if (request.kind == SW_WIRE_KILL) {
-        /* Only children in the table: the number of one that was reaped may be another process by now. */
+        /* Only children in the table: the number of one that was reaped may be another process
+         * by now. */
         if (request.pid > 0 && find_slot(serving, request.pid) != NULL)
             (void) kill(request.pid, SIGKILL);
         replies = false;

@@ -4,7 +4,7 @@
 
 #include "sweepstake/memory.h"
 
-/* ---- who needs whom ---------------------------------------------------------------------------------------- */
+/* ---- who needs whom -------------------------------------------------------------------------- */
 
 /* Turn counts in start[1 ..] into first positions. */
 static void sum_up(int64_t *start, int64_t n) {
@@ -97,9 +97,10 @@ void sw_ledger_fini(struct sw_ledger *ledger) {
     memset(ledger, 0, sizeof *ledger);
 }
 
-/* ---- queue of ready rounds ------------------------------------------------------------------------------------ */
+/* ---- queue of ready rounds ------------------------------------------------------------------- */
 
-/* Tickets before controls (others wait for them), then the longest chain, then the order of the plan. */
+/* Tickets before controls (others wait for them), then the longest chain, then the order of the
+ * plan. */
 static bool is_before(const struct sw_ledger *ledger, int64_t a, int64_t b) {
     bool a_ticket = ledger->sweep->rounds[a].control == SW_CONTROL_TICKET;
     bool b_ticket = ledger->sweep->rounds[b].control == SW_CONTROL_TICKET;
@@ -136,7 +137,7 @@ static int64_t pop(struct sw_ledger *ledger) {
     return top;
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static bool is_over(uint8_t phase) {
     return phase == SW_PHASE_DONE || phase == SW_PHASE_FAILED || phase == SW_PHASE_BLOCKED;
@@ -187,7 +188,8 @@ enum sw_status sw_ledger_start(struct sw_ledger *ledger) {
 bool sw_ledger_next(struct sw_ledger *ledger, int64_t *row) {
     while (ledger->n_heap > 0) {
         int64_t best = pop(ledger);
-        /* A round that was given back may have been finished by the worker that was thought lost. */
+        /* A round that was given back may have been finished by the worker that was thought
+         * lost. */
         if (ledger->phase[best] != SW_PHASE_READY) continue;
         move(ledger, best, SW_PHASE_RUNNING);
         ledger->attempts[best]++;
@@ -202,6 +204,11 @@ enum sw_status sw_ledger_give_back(struct sw_ledger *ledger, int64_t row) {
     SW_TRY(push(ledger, row));
     move(ledger, row, SW_PHASE_READY);
     return SW_OK;
+}
+
+void sw_ledger_resume(struct sw_ledger *ledger, int64_t row) {
+    /* Its place in the queue is passed over: see sw_ledger_next. */
+    if (ledger->phase[row] == SW_PHASE_READY) move(ledger, row, SW_PHASE_RUNNING);
 }
 
 enum sw_status sw_ledger_finish(struct sw_ledger *ledger, int64_t row, bool failed, bool *news) {

@@ -44,6 +44,8 @@ enum sw_status sw_ledger_start(struct sw_ledger *ledger) SW_NODISCARD;
 bool sw_ledger_next(struct sw_ledger *ledger, int64_t *row);
 /* A running round was lost: it is ready again. Errors: SW_NOMEM. */
 enum sw_status sw_ledger_give_back(struct sw_ledger *ledger, int64_t row) SW_NODISCARD;
+/* A worker that was thought lost is still running a round that was given back. */
+void sw_ledger_resume(struct sw_ledger *ledger, int64_t row);
 /* A round was committed; *news is false when that was known. Errors: SW_NOMEM. */
 enum sw_status sw_ledger_finish(struct sw_ledger *ledger, int64_t row, bool failed,
                                 bool *news) SW_NODISCARD;

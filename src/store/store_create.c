@@ -185,7 +185,7 @@ static enum sw_status create_root(const struct build *build,
                                  build->path));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         SW_TRY(sw_store_h5_text_attribute(build->file, texts[i].name, texts[i].text, build->path));
-    hid_t group = H5Gcreate2(build->file, "/plan", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t group = sw_store_h5_group(build->file, "/plan");
     if (group < 0 || H5Gclose(group) < 0)
         return SW_H5_FAIL(SW_IO, "%s: cannot create /plan", build->path);
     return SW_OK;

@@ -139,23 +139,14 @@ static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
     return status;
 }
 
-/* No times in the headers: equal tickets are equal files. */
-static hid_t create_group(hid_t parent, const char *name) {
-    hid_t properties = H5Pcreate(H5P_GROUP_CREATE), group = H5I_INVALID_HID;
-    if (properties >= 0 && H5Pset_obj_track_times(properties, false) >= 0)
-        group = H5Gcreate2(parent, name, H5P_DEFAULT, properties, H5P_DEFAULT);
-    if (properties >= 0) (void) H5Pclose(properties);
-    return group;
-}
-
 static enum sw_status add_params(const struct ticket *ticket, hid_t file) {
     int64_t used = 0;
-    hid_t params = create_group(file, "params");
+    hid_t params = sw_store_h5_group(file, "params");
     enum sw_status status = SW_OK;
     if (params < 0) return SW_H5_FAIL(SW_IO, "%s: cannot create /params", ticket->path);
     for (int64_t i = 0; i < ticket->arch->n_params && status == SW_OK; i++) {
         const struct sw_param *param = &ticket->arch->params[i];
-        hid_t group = create_group(params, param->name);
+        hid_t group = sw_store_h5_group(params, param->name);
         if (group < 0) {
             status = SW_H5_FAIL(SW_IO, "%s: cannot create %s", ticket->path, param->name);
             break;

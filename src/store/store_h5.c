@@ -127,3 +127,11 @@ enum sw_status sw_store_h5_text_attribute(hid_t object, const char *name, const 
     (void) H5Tclose(type);
     return status;
 }
+
+hid_t sw_store_h5_group(hid_t parent, const char *name) {
+    hid_t properties = H5Pcreate(H5P_GROUP_CREATE), group = H5I_INVALID_HID;
+    if (properties >= 0 && H5Pset_obj_track_times(properties, false) >= 0)
+        group = H5Gcreate2(parent, name, H5P_DEFAULT, properties, H5P_DEFAULT);
+    if (properties >= 0) (void) H5Pclose(properties);
+    return group;
+}

@@ -149,6 +149,9 @@ enum sw_status sw_store_h5_text_attribute(hid_t object, const char *name, const 
                                           const char *path) SW_NODISCARD;
 enum sw_status sw_store_h5_attribute(hid_t object, const char *name, hid_t type,
                                             const void *value, const char *path) SW_NODISCARD;
+/* A group without times in its header, so that equal content gives equal files; negative on failure.
+ * The caller closes it. */
+hid_t sw_store_h5_group(hid_t parent, const char *name);
 
 /* ---- user block (store_block.c) ------------------------------------------------------------- */
 

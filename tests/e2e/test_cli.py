@@ -62,11 +62,11 @@ class Words(Case):
 class BrokenSweeps(Case):
     """Each is refused with exit code 1, its place and a text that helps, and leaves no store."""
 
-    def refuse(self, text, *expected, sets=()):
+    def refuse(self, text, *expected, sets=(), code=1):
         path = self.write("broken.yaml", text)
         words = [word for one in (f"store={self.path('broken.h5')}", *sets) for word in ("--set", one)]
         for name in ("plan", "run"):
-            result = self.run_ok(name, path, *words, code=1)
+            result = self.run_ok(name, path, *words, code=code)
             for part in expected:
                 self.assertIn(part, result.stderr)
             self.assertEqual(result.stdout, "")
@@ -104,7 +104,7 @@ class BrokenSweeps(Case):
         self.refuse(BASE.replace("steps: 60", "steps: 60, epochs: 2"), "train.steps", "train.epochs")
 
     def test_missing_data_files(self):
-        self.refuse("sweep: x\ndata: {name: fashion-mnist, dir: /nowhere}\ntrain: {epochs: 1}\nstore: x.h5\n", "/nowhere")
+        self.refuse("sweep: x\ndata: {name: fashion-mnist, dir: /nowhere}\ntrain: {epochs: 1}\nstore: x.h5\n", "/nowhere", code=74)
 
     def test_empty_axis(self):
         self.refuse(BASE.replace("seed: [0, 1]", "seed: []"), "seed")
@@ -116,7 +116,7 @@ class BrokenSweeps(Case):
         self.refuse(BASE.replace("batch: 24", "bacth: 24").replace("name: adam", "name: adan"), "bacth", "adan")
 
     def test_no_such_file(self):
-        self.assertIn("nothing.yaml", self.run_ok("run", self.path("nothing.yaml"), code=74).stderr)
+        self.assertIn("nothing.yaml", self.run_ok("run", self.path("nothing.yaml"), code=1).stderr)
 
 
 class Sweep(Case):

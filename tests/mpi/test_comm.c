@@ -10,7 +10,7 @@
 
 #define PATIENCE 10.0 /* seconds until a message that should have come counts as lost */
 
-/* ---- start-up ------------------------------------------------------------------------------------------- */
+/* ---- start-up -------------------------------------------------------------------------------- */
 
 static void environment_is_changed_only_once(void) {
     (void) setenv("OPENBLAS_NUM_THREADS", "7", 1);
@@ -62,7 +62,7 @@ static void agreement_carries_the_worst_code_and_its_text(void) {
     CU_ASSERT_STRING_EQUAL(sw_status_text(), "everyone fails");
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Poll until a message comes; false when none does. */
 static bool await(struct sw_inbox *inbox, int *source, unsigned char *message) {

@@ -20,7 +20,7 @@
 #define HIDDEN "serve-test"
 #define PATIENCE 10.0
 
-/* ---- the trainer -------------------------------------------------------------------------------------------- */
+/* ---- the trainer ----------------------------------------------------------------------------- */
 
 enum order { CRASH, EXIT, SPIN, TELL_VARIABLE, TELL_FILE, TELL_PLACE, USE_MEMORY };
 struct command {
@@ -99,7 +99,7 @@ static int train(int socket, const int *fds, int n_fds) {
     }
 }
 
-/* ---- helpers of the tests ------------------------------------------------------------------------------------- */
+/* ---- helpers of the tests -------------------------------------------------------------------- */
 
 static struct sw_server *server;
 
@@ -151,7 +151,7 @@ static void dismiss(int socket, pid_t pid) {
     CU_ASSERT_EQUAL(event.code, 0);
 }
 
-/* ---- trainers --------------------------------------------------------------------------------------------------- */
+/* ---- trainers -------------------------------------------------------------------------------- */
 
 static void a_trainer_reads_the_files_it_was_given(void) {
     int socket, file = memfd_create("test", MFD_CLOEXEC);
@@ -276,7 +276,7 @@ static void too_many_are_refused(void) {
     SW_TEST_FAILS(sw_proc_spawn(server, fds, SW_PROC_MAX_FDS + 1, &extra, &pid), SW_INTERNAL);
 }
 
-/* ---- environment ------------------------------------------------------------------------------------------------- */
+/* ---- environment ----------------------------------------------------------------------------- */
 
 static void a_variable_reaches_the_next_trainer(void) {
     int socket;
@@ -304,7 +304,7 @@ static void a_malformed_variable_is_refused(void) {
     SW_TEST_FAILS(sw_proc_set_environment(server, longest, "1"), SW_INTERNAL);
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void a_message_of_the_wrong_length_is_refused(void) {
     int ends[2], file = open("/dev/null", O_RDONLY), fds[SW_PROC_MAX_FDS + 1], n_fds = 7;

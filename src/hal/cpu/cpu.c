@@ -5,7 +5,7 @@
 
 #include "sweepstake/memory.h"
 
-const struct sw_cpu_kernels sw_cpu_kernels_ref = {
+static const struct sw_cpu_kernels kernels_ref = {
     .sparse_product = sw_cpu_ref_sparse_product,
     .sparse_gradient = sw_cpu_ref_sparse_gradient,
     .bias_activate = sw_cpu_ref_bias_activate,
@@ -17,7 +17,7 @@ const struct sw_cpu_kernels sw_cpu_kernels_ref = {
     .sum_squares = sw_cpu_ref_sum_squares,
 };
 
-const struct sw_cpu_kernels sw_cpu_kernels_avx2 = {
+static const struct sw_cpu_kernels kernels_avx2 = {
     .sparse_product = sw_cpu_avx2_sparse_product,
     .sparse_gradient = sw_cpu_avx2_sparse_gradient,
     .bias_activate = sw_cpu_avx2_bias_activate,
@@ -31,6 +31,11 @@ const struct sw_cpu_kernels sw_cpu_kernels_avx2 = {
 
 /* ---- device ---------------------------------------------------------------------------------- */
 
+void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa) {
+    state->kernels = isa >= SW_ISA_AVX2 ? &kernels_avx2 : &kernels_ref;
+    openblas_set_num_threads(1);
+}
+
 static enum sw_status cpu_probe(void) {
     return SW_OK;
 }
@@ -38,8 +43,7 @@ static enum sw_status cpu_probe(void) {
 static enum sw_status cpu_open(struct sw_hal *hal) {
     struct sw_cpu_state *state = NULL;
     SW_TRY(SW_ALLOC(&state, 1, "the state of a cpu device"));
-    state->kernels = hal->options.isa >= SW_ISA_AVX2 ? &sw_cpu_kernels_avx2 : &sw_cpu_kernels_ref;
-    openblas_set_num_threads(1);
+    sw_cpu_open_state(state, hal->options.isa);
     hal->state = state;
     return SW_OK;
 }

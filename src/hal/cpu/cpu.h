@@ -108,7 +108,6 @@ struct sw_cpu_kernels {
     sw_cpu_kernel *adam;            /* elements */
     sw_cpu_kernel *sum_squares;     /* parts */
 };
-extern const struct sw_cpu_kernels sw_cpu_kernels_ref, sw_cpu_kernels_avx2;
 
 sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
 sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather;
@@ -130,6 +129,9 @@ void sw_cpu_run(const struct sw_hal *hal, sw_cpu_kernel *kernel, const void *arg
 struct sw_cpu_state {
     const struct sw_cpu_kernels *kernels;
 };
+
+/* Choose the kernels of an instruction set, and one thread per call for the BLAS. */
+void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa);
 
 /* Slots of struct sw_backend over buffers whose `memory` is a host pointer. */
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,

@@ -152,8 +152,8 @@ static enum sw_status check_labels(const int32_t *labels, int64_t batch, int64_t
 enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                            const struct sw_buffer *labels, int64_t classes, int64_t batch,
                            struct sw_buffer *dlogits, double *loss_sum, int64_t *correct) {
-    double losses[SW_CPU_PARTS];
-    int64_t rights[SW_CPU_PARTS];
+    double losses[SW_CPU_PARTS] = {0};
+    int64_t rights[SW_CPU_PARTS] = {0};
     int64_t ld = sw_hal_lanes(batch);
     SW_TRY(check_labels(labels->memory, batch, classes));
     struct sw_cpu_loss args = {.logits = logits->memory,
@@ -203,7 +203,7 @@ enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct
 
 enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
                                   double *out) {
-    double sums[SW_CPU_PARTS];
+    double sums[SW_CPU_PARTS] = {0};
     struct sw_cpu_sum_squares args = {
         .x = x->memory, .n = n, .part_size = part_size(n, GRAIN_ELEMENTS), .sums = sums};
     int64_t parts = n == 0 ? 0 : (n + args.part_size - 1) / args.part_size;

@@ -182,7 +182,7 @@ static void find_top(const struct sw_cpu_loss *p, int64_t column, int64_t n,
 /* Sum the exponentials; keep them in dlogits where there is one. */
 static void sum_exponentials(const struct sw_cpu_loss *p, int64_t column, int64_t n,
                              struct loss_columns *s) {
-    float scratch[SW_CPU_LOSS_COLUMNS];
+    float scratch[SW_CPU_LOSS_COLUMNS] = {0};
     for (int64_t i = 0; i < n; i++)
         s->sum[i] = 0.0;
     for (int64_t c = 0; c < p->classes; c++) {

@@ -1,0 +1,15 @@
+/* Two clocks of a rank's loop. */
+#pragma once
+
+struct sw_times {
+    double now; /* monotonic seconds: for limits that the outside sets, and for figures */
+    double
+        patient; /* stands still while this process was stopped or blocked: for judging others. A rank
+                       that was suspended for a minute must not take the silence for the death of the rest */
+};
+
+/* The longest step of the patient clock between two looks. */
+#define SW_PATIENT_STEP 1.0
+
+/* Look at the clock. */
+void sw_times_advance(struct sw_times *times);

@@ -1,0 +1,258 @@
+/* A worker's round: read what it starts from, have it trained, commit what comes back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sweepstake/memory.h"
+#include "sweepstake/system.h"
+#include "sweepstake/text.h"
+#include "worker.h"
+
+#define LOAD_SECONDS 60.0 /* a network file system may show another node's bytes that late */
+#define LOAD_PAUSE 0.5
+
+/* ---- end of a round -------------------------------------------------------------------------- */
+
+static enum sw_status commit(struct sw_worker *worker, const struct sw_payload *payload,
+                             bool failed, const struct sw_times *times) {
+    SW_TRY(sw_worker_beat(worker, SW_ACTIVITY_STORE, times->now));
+    enum sw_status status = sw_store_commit(*worker->site->store, worker->row, payload,
+                                            worker->site->options->durable);
+    return sw_worker_result(worker, status, failed, sw_clock_monotonic());
+}
+
+static enum sw_status commit_failure(struct sw_worker *worker, const char *reason,
+                                     const struct sw_times *times) {
+    struct sw_round_record record;
+    struct sw_trial_place place = {.backend = worker->site->options->backend,
+                                   .rank = sw_comm_rank(),
+                                   .threads = worker->site->options->threads,
+                                   .attempt = worker->handed - 1 + worker->attempt,
+                                   .assigned = worker->assigned_wall};
+    sw_trial_failed_record(worker->task, &place, reason, &record);
+    record.measured.total_seconds = times->now - worker->assigned_at;
+    struct sw_payload payload = {.bytes = {[SW_SECTION_RECORD] = &record},
+                                 .length = {[SW_SECTION_RECORD] = sizeof record}};
+    return commit(worker, &payload, true, times);
+}
+
+/* The trainer crashed, hung, or said that it cannot: once more, or never again. */
+static enum sw_status end_attempt(struct sw_worker *worker, const char *why,
+                                  const struct sw_times *times) {
+    int64_t attempts = worker->site->options->attempts;
+    struct sw_message message = sw_worker_message(worker, SW_MESSAGE_NOTICE);
+    (void) snprintf(message.text, sizeof message.text, "%s (attempt %lld of %lld)", why,
+                    (long long) worker->attempt, (long long) attempts);
+    SW_TRY(sw_worker_say(worker, &message));
+    sw_parcel_close(&worker->parcel);
+    if (worker->attempt < attempts) {
+        worker->attempt++;
+        worker->state = SW_WORKER_LOADING;
+        return SW_OK;
+    }
+    char reason[128];
+    if (worker->attempt > 1)
+        (void) snprintf(reason, sizeof reason, "%.90s, %lld times", why,
+                        (long long) worker->attempt);
+    else
+        (void) snprintf(reason, sizeof reason, "%.127s", why);
+    return commit_failure(worker, reason, times);
+}
+
+static enum sw_status commit_round(struct sw_worker *worker, const struct sw_times *times) {
+    struct sw_payload payload;
+    if (sw_parcel_result(&worker->parcel, worker->row, payload.bytes, payload.length) != SW_OK) {
+        char why[128];
+        SW_TEXT_COPY(why, sw_status_text());
+        sw_runner_dismiss(&worker->runner, true);
+        return end_attempt(worker, why, times);
+    }
+    struct sw_round_record *record = sw_parcel_section(&worker->parcel, SW_SECTION_RECORD);
+    record->measured.total_seconds = times->now - worker->assigned_at;
+    return commit(worker, &payload,
+                  strncmp(record->result.status, "failed", sizeof record->result.status) == 0,
+                  times);
+}
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+static enum sw_status start_training(struct sw_worker *worker, const struct sw_times *times) {
+    const struct sw_site *site = worker->site;
+    struct sw_parcel_header *header = worker->parcel.header;
+    int64_t data = worker->task->plan.data;
+    struct sw_runner_order order = {.magic = SW_RUNNER_MAGIC,
+                                    .data = data,
+                                    .data_bytes = worker->task->data.block_bytes,
+                                    .threads = site->options->threads,
+                                    .isa = (int32_t) site->isa};
+    header->rank = sw_comm_rank();
+    header->threads = site->options->threads;
+    header->attempt = worker->handed - 1 + worker->attempt;
+    header->assigned = worker->assigned_wall;
+    SW_TEXT_COPY(header->backend, site->options->backend);
+    enum sw_status status = sw_runner_begin(&worker->runner, &worker->parcel,
+                                            site->share->fds[data], &order);
+    if (status != SW_OK) return sw_worker_leave(worker, status);
+    worker->state = SW_WORKER_TRAINING;
+    worker->ticks = 0;
+    worker->ticked_at = times->patient;
+    worker->hung = false;
+    return SW_OK;
+}
+
+/* Kill a trainer that shows no progress. */
+static enum sw_status look_for_hang(struct sw_worker *worker, const struct sw_times *times) {
+    int64_t ticks = atomic_load_explicit(&worker->parcel.header->ticks, memory_order_relaxed);
+    double allowed = worker->site->options->hang_seconds;
+    if (ticks != worker->ticks) {
+        worker->ticks = ticks;
+        worker->ticked_at = times->patient;
+    }
+    if (worker->hung || !(allowed > 0) || times->patient - worker->ticked_at <= allowed)
+        return SW_OK;
+    worker->hung = true;
+    return sw_runner_kill(&worker->runner);
+}
+
+enum sw_status sw_worker_watch(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
+    enum sw_runner_news news;
+    char why[256] = "";
+    enum sw_status status = sw_runner_poll(&worker->runner, &news, why, sizeof why);
+    if (status == SW_OK && news == SW_RUNNER_BUSY) status = look_for_hang(worker, times);
+    if (status != SW_OK) return sw_worker_leave(worker, status);
+    *busy |= news != SW_RUNNER_BUSY;
+    switch (news) {
+    case SW_RUNNER_DONE:
+        return commit_round(worker, times);
+    case SW_RUNNER_FAILED:
+        /* Not the round's fault, and not this time only: no device, no such backend. */
+        if (worker->runner.failure == SW_UNSUPPORTED)
+            return sw_worker_leave(worker, SW_FAIL(SW_UNSUPPORTED, "%s", why));
+        sw_runner_dismiss(&worker->runner, true);
+        return end_attempt(worker, why, times);
+    case SW_RUNNER_DIED:
+        if (worker->hung)
+            (void) snprintf(why, sizeof why, "the trainer made no progress for %g s",
+                            worker->site->options->hang_seconds);
+        return end_attempt(worker, why, times);
+    default:
+        return SW_OK;
+    }
+}
+
+/* ---- begin of a round ------------------------------------------------------------------------ */
+
+/* What the trainer has to know, from the plan alone. */
+static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_round_task *task) {
+    const struct sw_round_plan *plan = &sweep->rounds[row];
+    const struct sw_arch *arch = &sweep->archs[plan->arch];
+    memset(task, 0, sizeof *task);
+    task->spec = sweep->trials[plan->trial];
+    task->plan = *plan;
+    task->data = sweep->datas[plan->data];
+    task->n_layers = arch->n_layers;
+    int64_t layer = 0;
+    for (int64_t i = 0; i < arch->n_params; i++) {
+        if (!arch->params[i].prunable) continue;
+        task->kept[layer] = sweep->kept[row * sweep->max_layers + layer];
+        task->parent_kept[layer] = plan->parent < 0
+                                       ? arch->params[i].count
+                                       : sweep->kept[plan->parent * sweep->max_layers + layer];
+        layer++;
+    }
+}
+
+static void add_input(const struct sw_sweep *sweep, int64_t row, enum sw_section section,
+                      struct sw_parcel_need *need) {
+    struct sw_payload_layout layout;
+    sw_payload_lay_out(&sweep->rounds[row], &layout);
+    need->input[need->n_inputs++] = (struct sw_parcel_input){
+        .row = row, .section = section, .bytes = (int64_t) layout.bytes[section]};
+}
+
+/* A ticket prunes its parent's trained weights; a control takes its ticket's mask. */
+static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
+                                        const struct sw_round_task *task) {
+    struct sw_parcel_need need = {.task = task};
+    if (task->plan.parent < 0) return need;
+    add_input(sweep, task->plan.parent, SW_SECTION_MASK, &need);
+    if (task->plan.control == SW_CONTROL_TICKET)
+        add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
+    return need;
+}
+
+static enum sw_status fill_parcel(struct sw_worker *worker) {
+    struct sw_parcel_need need = list_needs(worker->site->sweep, worker->task);
+    SW_TRY(sw_parcel_create(&need, &worker->parcel));
+    for (int64_t i = 0; i < need.n_inputs; i++) {
+        size_t length = 0;
+        struct sw_parcel_input *input = &worker->parcel.header->input[i];
+        SW_TRY(sw_store_read(*worker->site->store, input->row, (enum sw_section) input->section,
+                             sw_parcel_input_bytes(&worker->parcel, i), (size_t) input->bytes,
+                             &length));
+        input->bytes = (int64_t) length;
+    }
+    return SW_OK;
+}
+
+/* Make a network file system look again: it does so when a file is opened. */
+static enum sw_status reopen_store(const struct sw_site *site) {
+    struct sw_store *fresh;
+    SW_TRY(sw_store_open(site->store_path, SW_STORE_WRITE, &fresh));
+    sw_store_close(site->store);
+    *site->store = fresh;
+    return SW_OK;
+}
+
+/* Read what the round starts from. The coordinator knows that it was committed, but a network
+ * file system may still show older bytes. */
+enum sw_status sw_worker_load(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
+    if (times->now < worker->load_again) return SW_OK;
+    *busy = true;
+    SW_TRY(sw_worker_beat(worker, SW_ACTIVITY_STORE, times->now));
+    enum sw_status status = fill_parcel(worker);
+    if (status == SW_OK) return start_training(worker, times);
+    sw_parcel_close(&worker->parcel);
+    bool may_be_late = status == SW_NOT_FOUND || status == SW_DAMAGED;
+    if (!may_be_late || times->now > worker->load_until)
+        return sw_worker_result(worker, status, false, times->now);
+    worker->load_again = times->now + LOAD_PAUSE;
+    status = reopen_store(worker->site);
+    return status == SW_OK ? SW_OK : sw_worker_result(worker, status, false, times->now);
+}
+
+/* A round that was given to several workers may be finished already. */
+static enum sw_status take_over(struct sw_worker *worker, bool *finished,
+                                const struct sw_times *times) {
+    struct sw_round_check check;
+    *finished = false;
+    if (worker->handed == 1) return SW_OK;
+    SW_TRY(sw_worker_beat(worker, SW_ACTIVITY_STORE, times->now));
+    enum sw_status status = sw_store_check_round(*worker->site->store, worker->row, true, &check);
+    if (status != SW_OK || check.state == SW_ROUND_COMMITTED) {
+        *finished = true;
+        return sw_worker_result(worker, status, status == SW_OK && check.failed,
+                                sw_clock_monotonic());
+    }
+    if (worker->handed <= SW_LOST_LIMIT) return SW_OK;
+    char reason[128];
+    *finished = true;
+    (void) snprintf(reason, sizeof reason, "the worker that ran it was lost, %d times",
+                    SW_LOST_LIMIT);
+    return commit_failure(worker, reason, times);
+}
+
+enum sw_status sw_worker_begin(struct sw_worker *worker, const struct sw_message *message,
+                               const struct sw_times *times) {
+    bool finished;
+    worker->row = message->row;
+    worker->handed = message->attempt;
+    worker->attempt = 1;
+    worker->assigned_wall = sw_clock_wall();
+    worker->assigned_at = times->now;
+    worker->load_again = times->now;
+    worker->load_until = times->now + LOAD_SECONDS;
+    describe_task(worker->site->sweep, worker->row, worker->task);
+    SW_TRY(take_over(worker, &finished, times));
+    if (!finished) worker->state = SW_WORKER_LOADING;
+    return SW_OK;
+}
