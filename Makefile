@@ -57,7 +57,7 @@ SUPPORT := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/support/*.c))
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/contract/*.c tests/mpi/*.c)
 TESTS := $(TEST_SOURCES:tests/%.c=$(OUT)/tests/%)
 C_FILES := $(SOURCES) $(TEST_SOURCES) $(wildcard tests/support/*.c)
-H_FILES := $(wildcard include/sweepstake/*.h src/*/*.h src/hal/*/*.h tests/support/*.h)
+H_FILES := $(wildcard include/sweepstake/*.h src/*/*.h src/hal/*/*.h tests/support/*.h tests/contract/*.h)
 
 .PHONY: all program tests deps check-deps demo demo-run test test-run test-python check format \
         format-check lint tidy sanitize bench install clean help map info

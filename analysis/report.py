@@ -27,7 +27,9 @@ import read
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 RULE = ("A ticket is <b>winning</b> when, in the mean over seeds, its early-stop step is at most the dense network's and its "
         "test accuracy there is at least the dense network's. The early-stop step is the evaluation with the lowest "
-        "validation loss. The margin is ticket minus dense; \"holds in\" counts the seeds for which both hold.")
+        "validation loss. The margin is ticket minus dense; \"holds in\" counts the seeds for which both hold. "
+        "\"Reaches dense at\" is the first evaluation whose validation loss is as low as the dense network's lowest: how fast "
+        "it learns, also where it goes on learning after the dense network has begun to overfit.")
 NOT_SETTINGS = ("trial", "seed", "data.dir")
 
 
@@ -43,8 +45,27 @@ def name_groups(trials):
                      index=trials["trial"])
 
 
+def steps_to_reach(curves, targets):
+    """Per row: the first step whose validation loss is at most the row's target; NaN when it never is."""
+    reached = curves[curves["validation_loss"] <= curves["row"].map(targets)]
+    return reached.groupby("row")["step"].min()
+
+
+def add_reach(tickets, curves):
+    """A column `reach`: the step at which a training is as good as its trial's dense network ever was."""
+    dense = tickets[(tickets["round"] == 0) & (tickets["control"] == "ticket")].set_index("trial")
+    target = tickets["trial"].map(dense["early_stop_validation_loss"])
+    parts = []
+    for _, part in tickets.assign(target=target).groupby("trial", sort=False):
+        steps = steps_to_reach(curves, part.set_index("row")["target"]) if len(curves) else pd.Series(dtype=float)
+        parts.append(part.assign(reach=part["row"].map(steps)).drop(columns="target"))
+    return pd.concat(parts) if parts else tickets.assign(reach=np.nan)
+
+
 def compare_with_dense(tickets):
-    """Per (group, control, round): means and ranges over seeds, margins over the same trial's dense round."""
+    """Per (group, control, round): means and ranges over seeds, margins over the same trial's dense round.
+
+    `reach` is the mean over seeds, and NaN unless every seed gets there."""
     fine = tickets[tickets["status"] == "ok"]
     dense = fine[(fine["round"] == 0) & (fine["control"] == "ticket")].set_index("trial")
     fine = fine[fine["trial"].isin(dense.index)].copy()
@@ -59,7 +80,7 @@ def compare_with_dense(tickets):
                         accuracy=("accuracy", "mean"), accuracy_low=("accuracy", "min"),
                         accuracy_high=("accuracy", "max"), accuracy_margin=("accuracy_margin", "mean"),
                         step_margin=("step_margin", "mean"), holds=("holds", "sum"),
-                        latency=("latency_1_us", "mean")).reset_index()
+                        reach=("reach", lambda steps: steps.mean(skipna=False))).reset_index()
     table["winning"] = (table["accuracy_margin"] >= 0) & (table["step_margin"] <= 0)
     return table.sort_values(["group", "control", "round"], ignore_index=True)
 
@@ -214,12 +235,12 @@ def ticket_cells(row):
     dense = row["control"] == "ticket" and row["round"] == 0
     return (row["group"], row["control"], row["round"], f"{row['left']:.2f}", f"{row['accuracy']:.2f}",
             "" if dense else f"{row['accuracy_margin']:+.2f}", f"{row['step']:.0f}",
-            "" if dense else f"{row['step_margin']:+.0f}", f"{row['holds']:.0f} of {row['seeds']}" if not dense else "",
-            verdict(row))
+            "" if dense else f"{row['step_margin']:+.0f}", "never" if np.isnan(row["reach"]) else f"{row['reach']:.0f}",
+            "" if dense else f"{row['holds']:.0f} of {row['seeds']}", verdict(row))
 
 
 TICKET_HEADERS = ("variant", "kind", "round", "weights left %", "test accuracy %", "margin points", "early-stop step",
-                  "margin steps", "holds in", "verdict")
+                  "margin steps", "reaches dense at", "holds in", "verdict")
 
 
 def section_tickets(table):
@@ -319,6 +340,7 @@ def report(path, out, n_best):
         groups = name_groups(store.trials())
         tickets = store.tickets()
         tickets["group"] = tickets["trial"].map(groups)
+        tickets = add_reach(tickets, store.curves())
         table = compare_with_dense(tickets)
         page = write_page(store, out, table, tickets, make_pictures(store, table, tickets))
     print_best(table, n_best)

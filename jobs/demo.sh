@@ -1,20 +1,20 @@
 #!/bin/sh
-# Run jobs/quickstart.yaml on two workers and write the report, all in demo/ at the top of the source tree.
+# Run jobs/quickstart.yaml on two workers and write the report, all in build/demo/.
 # An interrupted demo goes on where it stopped; a finished one is made anew.
 set -eu
 cd "$(dirname "$0")/.."
 program=build/sweepstake
-store=demo/quickstart.h5
+store=build/demo/quickstart.h5
 python=${PYTHON:-/usr/bin/python3}
 if [ "$(id -u)" = 0 ]; then # mpirun asks whether that is meant
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 export HWLOC_COMPONENTS=-opencl,-cuda,-nvml,-gl # an OpenCL plug-in would swallow mpirun's signals
 
-mkdir -p demo
+mkdir -p build/demo
 if [ -e "$store" ] && $program status --json "$store" | grep -q '"state": "finished"'; then
     rm -f "$store" "$store.exit"
-    rm -rf demo/report
+    rm -rf build/demo/report
 fi
 $program plan jobs/quickstart.yaml --set "store=$store" --workers 2
 echo
@@ -22,4 +22,4 @@ mpirun -n 3 --oversubscribe $program run jobs/quickstart.yaml --set "store=$stor
 echo
 $program verify "$store"
 echo
-"$python" analysis/report.py "$store" --out demo/report --best 5
+"$python" analysis/report.py "$store" --out build/demo/report --best 5

@@ -119,7 +119,7 @@ static void print_round(const struct sw_cli_progress *progress,
     }
     if (!isnan(result->early_stop_test_accuracy))
         printf("early stop at step %lld, ", (long long) result->early_stop_step);
-    printf("test accuracy %.4f, %.1f s", sw_cli_accuracy(record), record->measured.total_seconds);
+    printf("test accuracy %.4f, %.2f s", sw_cli_accuracy(record), record->measured.total_seconds);
     printf(result->alerts > 0 ? ", %lld alerts\n" : "\n", (long long) result->alerts);
 }
 
@@ -170,6 +170,15 @@ struct sw_sched_observer sw_cli_progress_observer(struct sw_cli_progress *progre
         .context = progress, .round_done = on_round_done, .tick = on_tick, .notice = on_notice};
 }
 
+/* Under mpirun the bar and what follows travel through two pipes: let the first arrive first. */
+static void leave_bar(struct sw_cli_progress *progress) {
+    if (progress->terminal < 0) return;
+    draw(progress);
+    fputc('\n', stderr);
+    progress->drawn[0] = '\0';
+    if (!isatty(STDERR_FILENO)) sw_clock_sleep(0.1);
+}
+
 /* ---- begin and end ------------------------------------------------------------------------------------ */
 
 static enum sw_status load_scores(struct sw_cli_progress *progress) {
@@ -214,7 +223,7 @@ void sw_cli_progress_finish(struct sw_cli_progress *progress, enum sw_status out
                        : outcome == SW_STOPPED                   ? "stopped"
                                                                  : "ended";
     char time[32], left[16];
-    wipe(progress);
+    leave_bar(progress);
     printf("%s: %lld of %lld rounds done, %lld trials with failures, %s in this run; store %s\n",
            word, (long long) view->done, (long long) view->total, (long long) view->failed,
            sw_text_seconds(time, sizeof time, sw_clock_monotonic() - progress->begin),

@@ -64,7 +64,7 @@ static void keep_names(struct sw_plan *plan) {
 
 /* ---- building ------------------------------------------------------------------------------- */
 
-/* From text to rounds; stops early, with SW_OK, where reported errors leave nothing to go on with. */
+/* From text to rounds; ends early, with SW_OK, where reported errors leave nothing to do. */
 static enum sw_status make(struct sw_plan *plan) {
     SW_TRY(start(plan));
     SW_TRY(sw_plan_read_file(plan));

@@ -29,7 +29,8 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
 
 /* ---- data sets ------------------------------------------------------------------------------ */
 
-/* What the registry and the files say; reports what is wrong. Errors: only those that end everything. */
+/* What the registry and the files say; reports what is wrong. Errors: only those that end
+ * everything. */
 static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, struct sw_data_info *info) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
     const struct sw_dataset *dataset = sw_dataset_find(spec->data_name);

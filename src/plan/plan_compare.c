@@ -35,7 +35,7 @@ static bool is_heading(struct piece line) {
     return line.length > 6 && memcmp(line.start, "trial ", 6) == 0;
 }
 
-/* Take the settings of the next trial off `rest`, its heading excluded; false when there is none. */
+/* Take the settings of the next trial off `rest`, without its heading; false when none is. */
 static bool take_trial(struct piece *rest, struct piece *block) {
     struct piece line;
     do {

@@ -3,7 +3,8 @@
 #include "plan_internal.h"
 #include "sweepstake/train.h"
 
-/* What a process needs before it trains anything: the program, its libraries, stacks, MPI's buffers. */
+/* What a process needs before it trains anything: the program, its libraries, stacks, MPI's
+ * buffers. */
 #define PROCESS_BYTES ((int64_t) 24 << 20)
 
 int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {

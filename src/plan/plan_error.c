@@ -51,8 +51,8 @@ bool sw_plan_reported_below(const struct sw_plan *plan, const char *prefix) {
 
 /* ---- showing -------------------------------------------------------------------------------- */
 
-/* Copy at most `limit` bytes of what a person typed, with '?' for what a terminal would obey or could
- * not show. Returns the bytes written. */
+/* Copy at most `limit` bytes of what a person typed, with '?' for what a terminal would obey or
+ * could not show. Returns the bytes written. */
 static size_t copy_shown(const char *bytes, size_t length, char *out, size_t limit) {
     size_t written = 0;
     for (size_t i = 0; i < length;) {

@@ -167,7 +167,7 @@ void sw_plan_check_axes(struct sw_plan *plan) {
             if (owner != NULL)
                 sw_plan_report(plan, setting->place, "%s: also set by the axis %s", key,
                                owner->key);
-            /* Only an axis of sub-maps can be left: drop_overridden_axes took those of the field. */
+            /* Only an axis of sub-maps can be left: those of the field itself were dropped. */
             if (base->present && base->place.source > setting->place.source)
                 sw_plan_report(
                     plan, base->place,

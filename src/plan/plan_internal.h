@@ -1,7 +1,7 @@
-/* Inside of plan. The sweep file becomes nodes (plan_parse), nodes become settings and axes (plan_read,
- * plan_grid), those become trials (plan_trials), trials are checked (plan_check) and become rounds
- * (plan_rounds). What is wrong about the file is reported and reading goes on; a status other than
- * SW_OK is returned only for what cannot go on (memory). */
+/* Inside of plan. The sweep file becomes nodes (plan_parse), nodes become settings and axes
+ * (plan_read, plan_grid), those become trials (plan_trials), trials are checked (plan_check) and
+ * become rounds (plan_rounds). What is wrong about the file is reported and reading goes on; a
+ * status other than SW_OK is returned only for what cannot go on (memory). */
 #pragma once
 
 #include "sweepstake/plan.h"
@@ -131,8 +131,8 @@ const char *sw_plan_quote(const char *bytes, size_t length, char out[SW_PLAN_QUO
 
 /* The first character of `text`: its bytes, or 0 when they are no UTF-8 (then *code is 0). */
 size_t sw_plan_decode(const char *text, size_t length, uint32_t *code);
-/* Refuse bytes that must not reach the YAML parser. `where` gives the source, and the column at which
- * the text begins. True when it may be parsed. */
+/* Refuse bytes that must not reach the YAML parser. `where` gives the source, and the column at
+ * which the text begins. True when it may be parsed. */
 bool sw_plan_check_text(struct sw_plan *plan, struct sw_plan_place where, const char *text,
                         size_t bytes);
 
@@ -165,7 +165,8 @@ void sw_plan_check_duplicates(struct sw_plan *plan, const struct sw_plan_node *m
 
 /* ---- plan_value.c --------------------------------------------------------------------------- */
 
-/* A node as the canonical text of a field; NULL when it is wrong (then reported). Errors: SW_NOMEM. */
+/* A node as the canonical text of a field; NULL when it is wrong (then reported). Errors:
+ * SW_NOMEM. */
 enum sw_status sw_plan_read_value(struct sw_plan *plan, int64_t field,
                                   const struct sw_plan_node *node, const char **out) SW_NODISCARD;
 
@@ -174,7 +175,7 @@ enum sw_status sw_plan_read_value(struct sw_plan *plan, int64_t field,
 /* The whole sweep file, then every --set. */
 enum sw_status sw_plan_read_file(struct sw_plan *plan) SW_NODISCARD;
 enum sw_status sw_plan_read_sets(struct sw_plan *plan) SW_NODISCARD;
-/* Members of a map below `prefix` ("" at the top) into a point, or into the base settings (NULL). */
+/* Members of a map below `prefix` ("" at the top) into a point (NULL: the base settings). */
 enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *point,
                                 const char *prefix, const struct sw_plan_node *map) SW_NODISCARD;
 enum sw_status sw_plan_read_entry(struct sw_plan *plan, struct sw_plan_point *point,

@@ -61,7 +61,7 @@ struct sw_plan_slot {
     int64_t taken;
 };
 
-/* The slot that holds a digest, or the free one where it belongs. Digests are random bits already. */
+/* The slot that holds a digest, or the free one where it belongs; digests are random bits. */
 static struct sw_plan_slot *find_slot(struct sw_plan_slot *slots, size_t capacity,
                                       struct sw_digest digest) {
     uint64_t hash = 0;

@@ -172,8 +172,8 @@ static bool is_at_end(const struct reader *reader, int64_t line) {
     return newline == NULL || newline == reader->end;
 }
 
-/* What the parser complained about. It notices an unclosed bracket only at the end or some lines on;
- * where the bracket was opened says more. */
+/* What the parser complained about. It notices an unclosed bracket only at the end or some lines
+ * on; where the bracket was opened says more. */
 static void report_syntax(struct reader *reader, struct fy_diag *diag) {
     void *iterator = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(diag, &iterator);

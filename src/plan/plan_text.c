@@ -48,8 +48,8 @@ static void check_character(struct sw_plan *plan, struct sw_plan_place place, co
     }
 }
 
-/* What a line must not begin with: a directive ("%\xd9" would hang the parser), and tabs in front of
- * something. */
+/* What a line must not begin with: a directive ("%\xd9" would hang the parser), and tabs in front
+ * of something. */
 static void check_line_start(struct sw_plan *plan, struct sw_plan_place place, const char *line,
                              const char *end) {
     const char *at = line, *tab = NULL;

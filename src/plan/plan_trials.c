@@ -8,8 +8,8 @@ static enum sw_status apply(const struct sw_plan *plan, const struct sw_plan_set
     return sw_spec_set(spec, &plan->fields[setting->field], setting->text);
 }
 
-/* The point of an axis that a trial stands at. `*block` is the number of trials per point of the axis
- * before, and becomes that of this axis: the last axis runs fastest. */
+/* The point of an axis that a trial stands at. `*block` is the number of trials per point of the
+ * axis before, and becomes that of this axis: the last axis runs fastest. */
 static const struct sw_plan_point *point_of(const struct sw_plan_axis *axis, int64_t trial,
                                             int64_t *block) {
     *block /= axis->n_points;

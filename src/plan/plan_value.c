@@ -55,7 +55,8 @@ static void describe(const struct sw_field *field, char *out, size_t size) {
     }
 }
 
-/* "KEY: got WHAT; allowed is ..." and a hint for lists, which people write for what belongs in a grid. */
+/* "KEY: got WHAT; allowed is ..." and a hint for lists, which people write for what belongs in a
+ * grid. */
 static void report_value(struct sw_plan *plan, const struct sw_field *field,
                          const struct sw_plan_node *node) {
     char allowed[512], quoted[SW_PLAN_QUOTE], got[SW_PLAN_QUOTE + 8];

@@ -2,13 +2,12 @@
 #pragma once
 
 struct sw_times {
-    double now; /* monotonic seconds: for limits that the outside sets, and for figures */
-    double
-        patient; /* stands still while this process was stopped or blocked: for judging others. A rank
-                       that was suspended for a minute must not take the silence for the death of the rest */
+    double now;     /* monotonic seconds: for limits from outside, and for figures */
+    double patient; /* stands still while this process is stopped or blocked: for judging others */
 };
 
-/* The longest step of the patient clock between two looks. */
+/* The longest step of the patient clock between two looks: a rank that was suspended for a minute
+ * must not take the silence for the death of the others. */
 #define SW_PATIENT_STEP 1.0
 
 /* Look at the clock. */

@@ -52,7 +52,9 @@ static enum sw_status say(const struct sw_coordinator *coordinator, int rank,
 
 /* A sign of life to every worker, and to those who look at the lock file. */
 static enum sw_status pulse(struct sw_coordinator *coordinator, const struct sw_times *times) {
-    if (times->now - coordinator->pulsed_at < SW_PULSE_SECONDS) return SW_OK;
+    if (times->now - coordinator->pulsed_at <
+        fmin(SW_BEAT_SECONDS, coordinator->site->silent_seconds / 4))
+        return SW_OK;
     coordinator->pulsed_at = times->now;
     if (coordinator->lock != NULL) {
         struct sw_sched_view view = sw_report_view(coordinator, times);
@@ -226,8 +228,7 @@ static enum sw_status hand_out(struct sw_coordinator *coordinator, bool *busy) {
 
 static enum sw_status look_for_lost(struct sw_coordinator *coordinator,
                                     const struct sw_times *times) {
-    double allowed = coordinator->site->options->lost_seconds;
-    if (!(allowed > 0)) allowed = SW_LOST_SECONDS;
+    double allowed = coordinator->site->lost_seconds;
     for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++) {
         struct sw_seat *seat = &coordinator->seats[rank];
         double patience = seat->activity == SW_ACTIVITY_STORE ? SW_STORE_PATIENCE * allowed

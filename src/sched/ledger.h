@@ -15,13 +15,12 @@ enum sw_phase {
 
 struct sw_ledger {
     const struct sw_sweep *sweep;
-    uint8_t *phase;    /* [n_rounds] enum sw_phase */
-    int64_t *attempts; /* [n_rounds] times it was handed out */
-    double *chain;     /* [n_rounds] FLOPs of the longest chain of tickets that begins here */
-    int64_t *
-        child_start; /* [n_rounds + 1] children of row r: child[child_start[r] .. child_start[r + 1]) */
+    uint8_t *phase;       /* [n_rounds] enum sw_phase */
+    int64_t *attempts;    /* [n_rounds] times it was handed out */
+    double *chain;        /* [n_rounds] FLOPs of the longest chain of tickets that begins here */
+    int64_t *child_start; /* [n_rounds + 1] first of its children in `child`, for each row */
     int64_t *child;
-    int64_t *user_start; /* [n_rounds + 1] trials that use row r, in the same way */
+    int64_t *user_start; /* [n_rounds + 1] first of its trials in `user` */
     int64_t *user;
     uint8_t *trial_failed; /* [n_trials] */
     int64_t *heap;         /* rows that were ready when they were put in, best first */

@@ -1,9 +1,9 @@
-/* The memory that a worker shares with its trainer for one round: what to do, the sections of the parent
- * that it needs, room for the sections of the result, and how far it has come.
+/* The memory that a worker shares with its trainer for one round: what to do, the sections of the
+ * parent that it needs, room for the sections of the result, and how far it has come.
  *
  *     struct sw_parcel_header | result sections, as sw_payload_lay_out says | inputs
  *
- * The worker believes nothing that a trainer wrote without checking it: a trainer may have gone wild. */
+ * The worker believes nothing that a trainer wrote without checking it: it may have gone wild. */
 #pragma once
 
 #include <stdatomic.h>

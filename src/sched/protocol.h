@@ -1,4 +1,4 @@
-/* What ranks tell each other while a sweep runs. Every message is one struct sw_message of fixed size.
+/* What ranks tell each other while a sweep runs. Every message is one struct sw_message.
  *
  *     worker                          coordinator
  *       READY  (I have no round)  -->

@@ -18,6 +18,8 @@
 #define WATCH_SECONDS 0.005 /* the same while a trainer works: its socket ends the pause */
 #define MESSAGES_AT_ONCE 64 /* then the rest of the loop has its turn */
 #define FLUSH_SECONDS 1.0
+#define LOST_SECONDS 30.0   /* default of sw_sched_options.lost_seconds */
+#define SILENT_SECONDS 60.0 /* default of sw_sched_options.silent_seconds */
 
 struct rank {
     struct sw_site site;
@@ -30,7 +32,7 @@ struct rank {
     struct sw_worker worker;
 };
 
-/* ---- set-up ------------------------------------------------------------------------------------ */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static enum sw_status check_options(const struct sw_sweep *sweep,
                                     const struct sw_sched_options *options) {
@@ -93,7 +95,7 @@ static void tear_down(struct rank *rank) {
     sw_store_close(&rank->store);
 }
 
-/* ---- loop --------------------------------------------------------------------------------------- */
+/* ---- loop ------------------------------------------------------------------------------------ */
 
 /* Give what has come to the role that it is for; a rank that is alone writes to itself. */
 static enum sw_status take_messages(struct rank *rank, bool *busy) {
@@ -170,6 +172,9 @@ enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path
                         .coordinates = sw_comm_rank() == 0,
                         .works = sw_comm_rank() != 0 || sw_comm_size() == 1,
                         .times = {.now = sw_clock_monotonic()}};
+    rank.site.lost_seconds = options->lost_seconds > 0 ? options->lost_seconds : LOST_SECONDS;
+    rank.site.silent_seconds = options->silent_seconds > 0 ? options->silent_seconds
+                                                           : SILENT_SECONDS;
     rank.site.store = &rank.store;
     rank.site.share = &rank.share;
     sw_signals_catch(&signals);

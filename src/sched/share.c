@@ -47,13 +47,12 @@ static enum sw_status check_memory(const struct sw_sweep *sweep, int workers) {
     if (available < 0 || data + workers * rank <= available) return SW_OK;
     char texts[3][24], host[64] = "this node";
     (void) gethostname(host, sizeof host - 1);
-    return SW_FAIL(
-        SW_UNSUPPORTED,
-        "%s has %s of free memory; its data sets need %s and each of its %d workers up to %s: start fewer "
-        "workers there",
-        host, sw_text_bytes(texts[0], sizeof *texts, (double) available),
-        sw_text_bytes(texts[1], sizeof *texts, (double) data), workers,
-        sw_text_bytes(texts[2], sizeof *texts, (double) rank));
+    return SW_FAIL(SW_UNSUPPORTED,
+                   "%s has %s of free memory, but its data sets need %s and each of its %d workers "
+                   "up to %s: start fewer workers there",
+                   host, sw_text_bytes(texts[0], sizeof *texts, (double) available),
+                   sw_text_bytes(texts[1], sizeof *texts, (double) data), workers,
+                   sw_text_bytes(texts[2], sizeof *texts, (double) rank));
 }
 
 /* ---- the first rank of a node decodes -------------------------------------------------------- */

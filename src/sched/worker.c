@@ -133,8 +133,7 @@ static enum sw_activity activity_of(const struct sw_worker *worker) {
 }
 
 enum sw_status sw_worker_step(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
-    double silence = worker->site->options->silent_seconds;
-    if (!(silence > 0)) silence = SW_SILENT_SECONDS;
+    double silence = worker->site->silent_seconds;
     if (worker->state == SW_WORKER_ENDED) return SW_OK;
     if (times->patient - worker->heard_at > silence) {
         drop_round(worker);
@@ -142,6 +141,7 @@ enum sw_status sw_worker_step(struct sw_worker *worker, const struct sw_times *t
     }
     if (worker->state == SW_WORKER_LOADING) SW_TRY(sw_worker_load(worker, times, busy));
     if (worker->state == SW_WORKER_TRAINING) SW_TRY(sw_worker_watch(worker, times, busy));
-    if (times->now - worker->beat_at < SW_BEAT_SECONDS) return SW_OK;
+    if (times->now - worker->beat_at < fmin(SW_BEAT_SECONDS, worker->site->lost_seconds / 4))
+        return SW_OK;
     return sw_worker_beat(worker, activity_of(worker), times->now);
 }

@@ -23,15 +23,15 @@
 /* A process as others can recognise it: pids are reused, and mean nothing in another pid namespace
  * or after a reboot. */
 struct process_mark {
-    char boot[40];      /* boot id */
+    char boot[40];       /* boot id */
     char name_space[40]; /* "pid:[4026531836]" */
-    char start[24];     /* clock ticks since boot */
+    char start[24];      /* clock ticks since boot */
 };
 
 struct sw_store_lock {
     char *path;
     int fd;
-    pid_t holder; /* a forked copy does not hold the lock */
+    pid_t holder;     /* a forked copy does not hold the lock */
     double last_beat; /* monotonic */
     struct sw_store_lock_info info;
     struct process_mark mark;
@@ -98,13 +98,12 @@ static bool is_alive(const struct sw_store_lock_info *info, const struct process
 static void print_lock(const struct sw_store_lock *lock, char out[LOCK_BYTES]) {
     const struct sw_store_lock_info *info = &lock->info;
     memset(out, '\n', LOCK_BYTES);
-    int length = snprintf(out, LOCK_BYTES,
-                          "host %s\npid %" PRId64 "\njob %s\nstarted %.3f\nheartbeat %.3f\n"
-                          "rounds_done %" PRId64 "\nworkers %" PRId64
-                          "\nboot %s\nnamespace %s\nstart %s\n",
-                          info->host, info->pid, info->job, info->started, info->heartbeat,
-                          info->rounds_done, info->workers, lock->mark.boot, lock->mark.name_space,
-                          lock->mark.start);
+    int length = snprintf(
+        out, LOCK_BYTES,
+        "host %s\npid %" PRId64 "\njob %s\nstarted %.3f\nheartbeat %.3f\n"
+        "rounds_done %" PRId64 "\nworkers %" PRId64 "\nboot %s\nnamespace %s\nstart %s\n",
+        info->host, info->pid, info->job, info->started, info->heartbeat, info->rounds_done,
+        info->workers, lock->mark.boot, lock->mark.name_space, lock->mark.start);
     if (length < LOCK_BYTES) out[length] = '\n';
 }
 
@@ -157,8 +156,7 @@ static enum sw_status read_lock(int fd, const char *path, struct sw_store_lock_i
     char bytes[LOCK_BYTES + 1];
     struct stat file;
     ssize_t got = pread(fd, bytes, LOCK_BYTES, 0);
-    if (got < 0 || fstat(fd, &file) != 0)
-        return SW_FAIL(SW_IO, "%s: %s", path, strerror(errno));
+    if (got < 0 || fstat(fd, &file) != 0) return SW_FAIL(SW_IO, "%s: %s", path, strerror(errno));
     bytes[got] = '\0';
     parse_lock(bytes, &file, info, mark);
     return SW_OK;
@@ -192,15 +190,15 @@ static enum sw_status refuse(const char *path, const struct sw_store_lock_info *
 
 /* Replace a dead owner's lock by ours; *done false when another taker was faster. */
 static enum sw_status replace_dead(const struct sw_store_lock *lock, const char *ours, bool *done) {
-    struct sw_store_lock_info owner;
-    struct process_mark mark;
+    struct sw_store_lock_info owner = {0};
+    struct process_mark mark = {0};
     int old = open(lock->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (old < 0)
-        return errno == ENOENT ? SW_OK
-                               : SW_FAIL(SW_IO, "%s: %s", lock->path, strerror(errno));
+        return errno == ENOENT ? SW_OK : SW_FAIL(SW_IO, "%s: %s", lock->path, strerror(errno));
     enum sw_status status;
     /* Without flock on this file system two takers in the same instant are not told apart. */
-    while (flock(old, LOCK_EX) != 0 && errno == EINTR) continue;
+    while (flock(old, LOCK_EX) != 0 && errno == EINTR)
+        continue;
     SW_TRY_TO(read_lock(old, lock->path, &owner, &mark), status, cleanup);
     if (!is_named(old, lock->path)) goto cleanup;
     if (is_alive(&owner, &mark)) {
@@ -292,7 +290,8 @@ void sw_store_lock_release(struct sw_store_lock **lock_at) {
     struct sw_store_lock *lock = *lock_at;
     if (lock == NULL) return;
     if (lock->holder == getpid()) {
-        while (flock(lock->fd, LOCK_EX) != 0 && errno == EINTR) continue;
+        while (flock(lock->fd, LOCK_EX) != 0 && errno == EINTR)
+            continue;
         if (is_named(lock->fd, lock->path)) (void) unlink(lock->path);
     }
     drop_lock(lock_at);
@@ -300,8 +299,8 @@ void sw_store_lock_release(struct sw_store_lock **lock_at) {
 
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) {
-    struct sw_store_lock_info info;
-    struct process_mark mark;
+    struct sw_store_lock_info info = {0};
+    struct process_mark mark = {0};
     char *path;
     SW_TRY(sw_store_join(store_path, ".lock", &path));
     enum sw_status status;

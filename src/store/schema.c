@@ -96,9 +96,9 @@ static enum sw_status add_cell_type(struct sw_text *out, const struct sw_store_c
     static const struct {
         const char *name;
         size_t bytes;
-    } cells[] = {[SW_CELL_I64] = {"int64", 8},     [SW_CELL_U64] = {"uint64", 8},
-                 [SW_CELL_F64] = {"float64", 8},   [SW_CELL_F32] = {"float32", 4},
-                 [SW_CELL_U8] = {"uint8", 1},      [SW_CELL_STR] = {"string", 1}};
+    } cells[] = {[SW_CELL_I64] = {"int64", 8},   [SW_CELL_U64] = {"uint64", 8},
+                 [SW_CELL_F64] = {"float64", 8}, [SW_CELL_F32] = {"float32", 4},
+                 [SW_CELL_U8] = {"uint8", 1},    [SW_CELL_STR] = {"string", 1}};
     char type[32];
     size_t count = column->size / cells[column->cell].bytes;
     snprintf(type, sizeof type, count > 1 ? "%s[%zu]" : "%s", cells[column->cell].name, count);
@@ -126,8 +126,8 @@ enum sw_status sw_store_describe_schema(struct sw_text *out) {
                        SW_STORE_SCHEMA));
     for (int id = 0; id < SW_SET_COUNT; id++) {
         const struct sw_store_set *set = &sets[id];
-        SW_TRY(sw_text_add(out, "\n%s  %s[%s]", set->path, element_names[set->element],
-                           set->shape));
+        SW_TRY(
+            sw_text_add(out, "\n%s  %s[%s]", set->path, element_names[set->element], set->shape));
         if (set->unit[0] != '\0') SW_TRY(sw_text_add(out, " [%s]", set->unit));
         SW_TRY(sw_text_add(out, "  written %s\n  %s\n",
                            set->slab == SW_SLAB_NONE ? "at creation" : "by rounds",

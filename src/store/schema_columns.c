@@ -4,8 +4,10 @@
 #include "store_internal.h"
 
 #define COLUMN(row, member, name, cell, unit, description)                                         \
-    {name, SW_CELL_##cell, offsetof(struct row, member), sizeof(((struct row *) 0)->member), unit, \
-     description}
+    {                                                                                              \
+        name, SW_CELL_##cell, offsetof(struct row, member), sizeof(((struct row *) 0)->member),    \
+            unit, description                                                                      \
+    }
 
 /* The same eight lines for every array over sections; names are those of sw_section_name. */
 #define SECTION_COLUMNS(row, member, suffix, cell, what)                                           \
@@ -41,8 +43,7 @@ static const struct sw_store_column param_columns[] = {
     COLUMN(sw_param_row, param.mask_offset, "mask_offset", I64, "bytes",
            "first byte of its mask within a round's mask"),
     COLUMN(sw_param_row, param.fan_in, "fan_in", I64, "", "inputs of one unit; 0 for biases"),
-    COLUMN(sw_param_row, param.fan_out, "fan_out", I64, "",
-           "units fed by one input; 0 for biases"),
+    COLUMN(sw_param_row, param.fan_out, "fan_out", I64, "", "units fed by one input; 0 for biases"),
 };
 
 static const struct sw_store_column data_columns[] = {
@@ -110,9 +111,9 @@ static void take_spec_columns(struct sw_store_columns *out, enum sw_table table)
                                          [SW_COLUMN_STR] = SW_CELL_STR};
     const struct sw_column *from = sw_spec_columns(table, &out->n_columns, &out->row_bytes);
     for (size_t i = 0; i < out->n_columns && i < SW_STORE_MAX_COLUMNS; i++)
-        out->column[i] =
-            (struct sw_store_column){from[i].name, cells[from[i].kind], from[i].offset,
-                                     from[i].size, from[i].unit,        from[i].description};
+        out->column[i] = (struct sw_store_column){from[i].name,   cells[from[i].kind],
+                                                  from[i].offset, from[i].size,
+                                                  from[i].unit,   from[i].description};
 }
 
 static void take_trial_columns(struct sw_store_columns *out) {
@@ -120,8 +121,8 @@ static void take_trial_columns(struct sw_store_columns *out) {
     const struct sw_field *fields = sw_spec_fields(&n_fields);
     out->row_bytes = sizeof(struct sw_trial_row);
     out->n_columns = n_fields + 1;
-    out->column[0] = (struct sw_store_column)COLUMN(sw_trial_row, trial, "trial", I64, "",
-                                                    "row of this table");
+    out->column[0] = (struct sw_store_column) COLUMN(sw_trial_row, trial, "trial", I64, "",
+                                                     "row of this table");
     for (size_t i = 0; i < n_fields && i + 1 < SW_STORE_MAX_COLUMNS; i++) {
         enum sw_cell cell = fields[i].kind == SW_KIND_INT    ? SW_CELL_I64
                             : fields[i].kind == SW_KIND_REAL ? SW_CELL_F64

@@ -63,6 +63,11 @@ static bool is_figure(int64_t images, double loss, double accuracy) {
     return images == 0 || (isfinite(loss) && accuracy >= 0 && accuracy <= 1);
 }
 
+static bool is_sparsity(const struct sw_round_results *result) {
+    double expected = 1 - (double) result->nnz / (double) result->prunable;
+    return fabs(result->sparsity - expected) < 1e-9; /* false for NaN */
+}
+
 static void check_identity(struct audit *audit) {
     const struct sw_round_results *result = &audit->record.result;
     const struct sw_round_plan *round = audit->round;
@@ -82,14 +87,13 @@ static void check_identity(struct audit *audit) {
 
 static void check_figures(struct audit *audit) {
     const struct sw_round_results *result = &audit->record.result;
-    double sparsity =
-        result->prunable > 0 ? 1 - (double) result->nnz / (double) result->prunable : 0;
     if (!is_figure(result->train_images, result->train_loss, result->train_accuracy) ||
         !is_figure(result->validation_images, result->validation_loss,
                    result->validation_accuracy) ||
         !is_figure(result->test_images, result->test_loss, result->test_accuracy))
-        blame(audit, SW_SECTION_RECORD, "a loss or an accuracy of a finished training is no number");
-    if (!(fabs(result->sparsity - sparsity) < 1e-9))
+        blame(audit, SW_SECTION_RECORD,
+              "a loss or an accuracy of a finished training is no number");
+    if (result->prunable > 0 && !is_sparsity(result))
         blame(audit, SW_SECTION_RECORD, "sparsity %.9g does not fit %" PRId64 " weights left",
               result->sparsity, result->nnz);
     if (result->curve_points != audit->commit.length[SW_SECTION_CURVES])
@@ -174,9 +178,8 @@ static enum sw_status check_nesting(struct audit *audit) {
     SW_TRY(load_mask(audit->store, audit->store->rounds[audit->round->parent].mask_owner, &parent));
     for (int64_t i = 0; parent != NULL && i < audit->arch->n_params; i++) {
         const struct sw_param *param = &audit->arch->params[i];
-        if (param->prunable != 0 &&
-            !sw_mask_is_nested(audit->mask + param->mask_offset, parent + param->mask_offset,
-                               param->count))
+        if (param->prunable != 0 && !sw_mask_is_nested(audit->mask + param->mask_offset,
+                                                       parent + param->mask_offset, param->count))
             blame(audit, SW_SECTION_MASK, "%s keeps a weight that row %" PRId64 " had removed",
                   param->name, audit->round->parent);
     }

@@ -69,8 +69,7 @@ static enum sw_status write_slab(struct sw_store *store, int slab, int64_t first
     hid_t file = H5Dget_space(store->set[slab]);
     herr_t written = -1;
     if (file >= 0 && H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &n, NULL) >= 0)
-        written =
-            H5Dwrite(store->set[slab], store->type[slab], memory, file, H5P_DEFAULT, bytes);
+        written = H5Dwrite(store->set[slab], store->type[slab], memory, file, H5P_DEFAULT, bytes);
     enum sw_status status = SW_OK;
     if (written < 0)
         status = SW_H5_FAIL(SW_IO, "%s: cannot write to %s (is the disk full?)", store->path,

@@ -28,8 +28,7 @@ struct build {
 static void measure_sweep(struct build *build) {
     const struct sw_sweep *sweep = build->sweep;
     struct sw_store_sizes *sizes = &build->sizes;
-    const size_t texts[3] = {sweep->text_bytes, strlen(sweep->overrides),
-                             strlen(sweep->canonical)};
+    const size_t texts[3] = {sweep->text_bytes, strlen(sweep->overrides), strlen(sweep->canonical)};
     for (int i = 0; i < 3; i++)
         sizes->text_bytes[i] = texts[i] > 0 ? (int64_t) texts[i] : 1;
     sizes->models = sweep->n_archs;
@@ -181,8 +180,8 @@ static enum sw_status create_root(const struct build *build,
                  {"kernel_table", identity->kernel_table},
                  {"sweep", build->sweep->name},
                  {"plan_digest", sw_digest_text(build->sweep->digest, digest)}};
-    SW_TRY(sw_store_h5_attribute(build->file, "schema_version", H5T_STD_I64LE, &schema,
-                                 build->path));
+    SW_TRY(
+        sw_store_h5_attribute(build->file, "schema_version", H5T_STD_I64LE, &schema, build->path));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         SW_TRY(sw_store_h5_text_attribute(build->file, texts[i].name, texts[i].text, build->path));
     hid_t group = sw_store_h5_group(build->file, "/plan");
@@ -201,8 +200,10 @@ static enum sw_status create_file(const char *path, hid_t *out) {
         H5Pset_alignment(access, SW_BLOCK_BYTES, SW_BLOCK_BYTES) >= 0)
         file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
     enum sw_status status = SW_OK;
-    if (file < 0) status = SW_H5_FAIL(SW_IO, "%s: cannot create", path);
-    else *out = file;
+    if (file < 0)
+        status = SW_H5_FAIL(SW_IO, "%s: cannot create", path);
+    else
+        *out = file;
     if (creation >= 0) (void) H5Pclose(creation);
     if (access >= 0) (void) H5Pclose(access);
     return status;
@@ -238,8 +239,7 @@ static enum sw_status find_extents(const char *path, hid_t file, struct sw_block
         extent->length = H5Dget_storage_size(dataset);
         haddr_t offset = extent->length > 0 ? H5Dget_offset(dataset) : 0;
         (void) H5Dclose(dataset);
-        if (offset == HADDR_UNDEF)
-            return SW_H5_FAIL(SW_IO, "%s: %s was not allocated", path, name);
+        if (offset == HADDR_UNDEF) return SW_H5_FAIL(SW_IO, "%s: %s was not allocated", path, name);
         extent->offset = offset;
         if (extent->length > 0) block->n_extents++;
     }
@@ -252,8 +252,7 @@ static enum sw_status seal_file(const char *path) {
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0) return SW_H5_FAIL(SW_IO, "%s: cannot open again", path);
     enum sw_status status = find_extents(path, file, &block);
-    if (H5Fclose(file) < 0 && status == SW_OK)
-        status = SW_H5_FAIL(SW_IO, "%s: cannot close", path);
+    if (H5Fclose(file) < 0 && status == SW_OK) status = SW_H5_FAIL(SW_IO, "%s: cannot close", path);
     if (status != SW_OK) return status;
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) return SW_FAIL(SW_IO, "%s: %s", path, strerror(errno));

@@ -30,8 +30,8 @@ static enum sw_status load_section(const struct ticket *ticket, int64_t owner,
     size_t element = sw_section_element_bytes(section), length = 0;
     char *bytes;
     SW_TRY(sw_memory_alloc(count, element, sw_section_name(section), (void **) &bytes));
-    enum sw_status status =
-        sw_store_read(ticket->store, owner, section, bytes, count * element, &length);
+    enum sw_status status = sw_store_read(ticket->store, owner, section, bytes, count * element,
+                                          &length);
     if (status == SW_OK && length != count * element)
         status = SW_FAIL(SW_NOT_FOUND,
                          "%s: row %" PRId64 " has no whole %s: %s (%.127s); there is no ticket",
@@ -75,15 +75,19 @@ static enum sw_status check_ticket(const struct ticket *ticket) {
 
 /* ---- arrays --------------------------------------------------------------------------------- */
 
-#define COMPRESS_FROM 2048          /* bytes; below, headers outweigh the gain */
-#define CHUNK_ELEMENTS (1 << 20)
+#define COMPACT_UP_TO 2048       /* bytes that fit into an object header */
+#define CHUNK_ELEMENTS (1 << 20) /* a reader unpacks this much at a time */
 
-static herr_t compress(hid_t properties, hsize_t count, size_t element) {
+/* Headers count: a network has many small parameters. */
+static herr_t set_storage(hid_t properties, hsize_t count, size_t element) {
     hsize_t chunk = count < CHUNK_ELEMENTS ? count : CHUNK_ELEMENTS;
-    if (count * element < COMPRESS_FROM || H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0) return 0;
+    if (H5Pset_obj_track_times(properties, false) < 0) return -1;
+    if (H5Pset_dset_no_attrs_hint(properties, true) < 0) return -1;
+    if (count * element < COMPACT_UP_TO) return H5Pset_layout(properties, H5D_COMPACT);
+    if (H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0) return 0;
     if (H5Pset_chunk(properties, 1, &chunk) < 0) return -1;
     if (element > 1 && H5Pset_shuffle(properties) < 0) return -1;
-    return H5Pset_deflate(properties, 6);
+    return H5Pset_deflate(properties, 9);
 }
 
 static enum sw_status add_array(const struct ticket *ticket, hid_t group, const char *name,
@@ -92,8 +96,7 @@ static enum sw_status add_array(const struct ticket *ticket, hid_t group, const 
     hid_t space = H5Screate_simple(1, &count, NULL), properties = H5Pcreate(H5P_DATASET_CREATE);
     hid_t dataset = H5I_INVALID_HID;
     herr_t written = -1;
-    if (properties >= 0 && compress(properties, count, H5Tget_size(type)) >= 0 &&
-        H5Pset_obj_track_times(properties, false) >= 0)
+    if (properties >= 0 && set_storage(properties, count, H5Tget_size(type)) >= 0)
         dataset = H5Dcreate2(group, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
     if (dataset >= 0) {
         written = H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
@@ -132,8 +135,7 @@ static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
         theta0 = packed;
     }
     enum sw_status status = add_array(ticket, group, "theta0", H5T_IEEE_F32LE, n, theta0);
-    if (status == SW_OK)
-        status = add_array(ticket, group, "weights", H5T_IEEE_F32LE, n, weights);
+    if (status == SW_OK) status = add_array(ticket, group, "weights", H5T_IEEE_F32LE, n, weights);
     SW_FREE(&packed);
     if (status == SW_OK) *used += n;
     return status;
@@ -191,8 +193,7 @@ static enum sw_status add_settings(const struct ticket *ticket, hid_t file) {
     enum sw_status status = sw_spec_canonical(
         spec, SW_STAGE_DATA | SW_STAGE_TRAIN | SW_STAGE_PRUNE | SW_STAGE_LABEL, &settings);
     if (status == SW_OK)
-        status =
-            sw_store_h5_text_attribute(file, "settings", sw_text_get(&settings), ticket->path);
+        status = sw_store_h5_text_attribute(file, "settings", sw_text_get(&settings), ticket->path);
     sw_text_fini(&settings);
     return status;
 }
@@ -226,7 +227,8 @@ static enum sw_status add_provenance(const struct ticket *ticket, hid_t file) {
 static hid_t create_file(const char *path) {
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
     hid_t file = H5I_INVALID_HID;
-    if (H5Pset_istore_k(creation, 2) >= 0 && H5Pset_obj_track_times(creation, false) >= 0 &&
+    if (H5Pset_istore_k(creation, 2) >= 0 && H5Pset_attr_phase_change(creation, 1000, 0) >= 0 &&
+        H5Pset_obj_track_times(creation, false) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
     if (creation >= 0) (void) H5Pclose(creation);

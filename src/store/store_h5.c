@@ -105,8 +105,8 @@ enum sw_status sw_store_h5_type(enum sw_set id, const struct sw_store_sizes *siz
     return SW_OK;
 }
 
-enum sw_status sw_store_h5_attribute(hid_t object, const char *name, hid_t type,
-                                            const void *value, const char *path) {
+enum sw_status sw_store_h5_attribute(hid_t object, const char *name, hid_t type, const void *value,
+                                     const char *path) {
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     herr_t written = attribute < 0 ? -1 : H5Awrite(attribute, type, value);

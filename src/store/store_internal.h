@@ -26,7 +26,13 @@ struct sw_store_columns {
     struct sw_store_column column[SW_STORE_MAX_COLUMNS];
 };
 
-enum sw_element { SW_ELEMENT_TEXT, SW_ELEMENT_TABLE, SW_ELEMENT_I64, SW_ELEMENT_F32, SW_ELEMENT_U8 };
+enum sw_element {
+    SW_ELEMENT_TEXT,
+    SW_ELEMENT_TABLE,
+    SW_ELEMENT_I64,
+    SW_ELEMENT_F32,
+    SW_ELEMENT_U8
+};
 
 /* The slabs: the sections of a round, and its commit record. */
 #define SW_SLAB_COMMIT ((int) SW_SECTION_COUNT)
@@ -120,15 +126,17 @@ enum { SW_COMMIT_OK, SW_COMMIT_FAILED };
 struct sw_commit {
     uint64_t magic;
     int64_t row, status, attempt;
-    int64_t length[SW_SECTION_COUNT];            /* elements really used */
+    int64_t length[SW_SECTION_COUNT];           /* elements really used */
     struct sw_digest section[SW_SECTION_COUNT]; /* of those bytes */
     struct sw_digest result;                    /* of the result columns of the row in /rounds */
     uint8_t reserved[24];
     struct sw_digest checksum; /* of the bytes before it */
 };
-_Static_assert(sizeof(struct sw_commit) == 256, "the size of a commit record is part of the schema");
+_Static_assert(sizeof(struct sw_commit) == 256,
+               "the size of a commit record is part of the schema");
 _Static_assert(offsetof(struct sw_commit, checksum) == 240, "a commit record has no padding");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are stored as they are in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "structs are stored as they are in memory");
 
 /* ---- HDF5 (store_h5.c) ---------------------------------------------------------------------- */
 
@@ -147,8 +155,8 @@ hid_t sw_store_h5_text_type(size_t bytes);
 /* Attributes of an object; `path` is for the message. Errors: SW_IO. */
 enum sw_status sw_store_h5_text_attribute(hid_t object, const char *name, const char *text,
                                           const char *path) SW_NODISCARD;
-enum sw_status sw_store_h5_attribute(hid_t object, const char *name, hid_t type,
-                                            const void *value, const char *path) SW_NODISCARD;
+enum sw_status sw_store_h5_attribute(hid_t object, const char *name, hid_t type, const void *value,
+                                     const char *path) SW_NODISCARD;
 /* A group without times in its header, so that equal content gives equal files; negative on failure.
  * The caller closes it. */
 hid_t sw_store_h5_group(hid_t parent, const char *name);
@@ -181,8 +189,8 @@ enum sw_status sw_store_block_check(int fd, const char *path, struct sw_block *o
 /* ---- the open store ------------------------------------------------------------------------- */
 
 struct sw_place {
-    off_t offset;  /* of the dataset in the file; 0 when it is empty */
-    size_t bytes;  /* all of it */
+    off_t offset; /* of the dataset in the file; 0 when it is empty */
+    size_t bytes; /* all of it */
     int rank;
     hsize_t dims[3];
 };
@@ -200,13 +208,13 @@ struct sw_store {
     char plan_digest[SW_DIGEST_TEXT];
     char *text, *canonical;
     struct sw_trial_row *trials;
-    struct sw_arch *archs;    /* parameters are borrowed from `params` */
+    struct sw_arch *archs; /* parameters are borrowed from `params` */
     struct sw_param *params;
     struct sw_round_plan *rounds;
     int64_t *rows; /* [trials][wide][controls] */
 
-    hid_t file;                /* MPI-IO, when opened for writing; else H5I_INVALID_HID */
-    hid_t set[SW_SLAB_COUNT];  /* the same */
+    hid_t file;               /* MPI-IO, when opened for writing; else H5I_INVALID_HID */
+    hid_t set[SW_SLAB_COUNT]; /* the same */
     hid_t type[SW_SLAB_COUNT];
 };
 

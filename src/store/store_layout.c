@@ -113,7 +113,8 @@ static enum sw_status check_shapes(struct sw_store *store) {
     for (int id = 0; id < SW_SET_COUNT; id++) {
         hsize_t dims[3];
         int rank = sw_store_shape((enum sw_set) id, sizes, dims);
-        if (place[id].rank != rank || memcmp(place[id].dims, dims, (size_t) rank * sizeof *dims))
+        if (place[id].rank != rank ||
+            memcmp(place[id].dims, dims, (size_t) rank * sizeof *dims) != 0)
             return wrong(store, (enum sw_set) id, "has a shape that does not fit the others");
     }
     return SW_OK;
@@ -165,8 +166,7 @@ static hid_t open_for_reading(const char *path) {
 enum sw_status sw_store_find_places(struct sw_store *store) {
     sw_store_h5_quiet();
     hid_t file = open_for_reading(store->path);
-    if (file < 0)
-        return SW_H5_FAIL(SW_DAMAGED, "%s: HDF5 cannot open it", store->path);
+    if (file < 0) return SW_H5_FAIL(SW_DAMAGED, "%s: HDF5 cannot open it", store->path);
     enum sw_status status;
     SW_TRY_TO(read_identity(store, file), status, cleanup);
     for (int id = 0; id < SW_SET_COUNT; id++)

@@ -31,8 +31,7 @@ static enum sw_status open_mpi_file(struct sw_store *store) {
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         store->file = H5Fopen(store->path, H5F_ACC_RDWR, access);
     if (access >= 0) (void) H5Pclose(access);
-    if (store->file < 0)
-        return SW_H5_FAIL(SW_IO, "%s: cannot open for writing", store->path);
+    if (store->file < 0) return SW_H5_FAIL(SW_IO, "%s: cannot open for writing", store->path);
     return SW_OK;
 }
 

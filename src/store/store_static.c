@@ -13,8 +13,8 @@ static enum sw_status load_set(const struct sw_store *store, enum sw_set id, voi
     const struct sw_place *place = &store->place[id];
     char *bytes;
     SW_TRY(SW_ALLOC(&bytes, place->bytes + 1, sw_store_set(id)->path));
-    enum sw_status status =
-        sw_file_pread(store->fd, bytes, place->bytes, place->offset, store->path);
+    enum sw_status status = sw_file_pread(store->fd, bytes, place->bytes, place->offset,
+                                          store->path);
     if (status != SW_OK)
         SW_FREE(&bytes);
     else
@@ -59,8 +59,7 @@ static const char *param_fault(const struct sw_param *param, const struct sw_arc
     if (!within(param->prunable, 0, 2) || !within(param->output, 0, 2))
         return "a flag is neither 0 nor 1";
     if (param->prunable == 0) return NULL;
-    if (param->mask_offset != mask_offset ||
-        sw_mask_bytes(count) > arch->mask_bytes - mask_offset)
+    if (param->mask_offset != mask_offset || sw_mask_bytes(count) > arch->mask_bytes - mask_offset)
         return "its place in the mask is wrong";
     return NULL;
 }

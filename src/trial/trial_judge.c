@@ -37,6 +37,28 @@ static void judge_early_stop(struct sw_trial_run *run) {
 
 /* ---- end of the training ------------------------------------------------------------------------- */
 
+/* Also without a monitor, numbers that are not numbers are no success: a split that has images has a
+ * finite loss, as the store demands of a round that is ok. */
+static void name_lost_loss(struct sw_trial_run *run) {
+    const struct sw_round_results *result = &run->record.result;
+    const struct {
+        double loss;
+        enum sw_split split;
+        const char *reason;
+    } checks[] = {
+        {result->train_loss, SW_SPLIT_TRAIN,
+         "training diverged: its final training loss is not finite"},
+        {result->validation_loss, SW_SPLIT_VALIDATION,
+         "training diverged: its final validation loss is not finite"},
+        {result->test_loss, SW_SPLIT_TEST, "training diverged: its final test loss is not finite"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        if (run->data->count[checks[i].split] == 0 || isfinite(checks[i].loss)) continue;
+        sw_trial_fail_record(&run->record, checks[i].reason);
+        return;
+    }
+}
+
 /* The last point of the curve was evaluated after the last step; only the training images are missing. */
 static enum sw_status judge_end(struct sw_trial_run *run) {
     struct sw_round_results *result = &run->record.result;
@@ -51,10 +73,7 @@ static enum sw_status judge_end(struct sw_trial_run *run) {
     result->test_loss = point->test_loss;
     result->test_accuracy = point->test_accuracy;
     result->test_correct = point->test_correct;
-    /* Also without a monitor, numbers that are not numbers are no success. */
-    if (!isfinite(loss))
-        sw_trial_fail_record(&run->record,
-                             "training diverged: its final training loss is not finite");
+    name_lost_loss(run);
     return SW_OK;
 }
 

@@ -6,7 +6,7 @@ import signal
 
 from helpers import SMOKE, Case, run, start, wait_until
 
-SETS = ("train.steps=400", "prune.rounds=2")
+SETS = ("train.steps=12000", "train.evaluate.every=500", "prune.rounds=2")
 
 
 class Signals(Case):

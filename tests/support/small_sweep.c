@@ -120,7 +120,7 @@ static void make_round(struct sw_sweep *sweep, int64_t row, int64_t trial, int64
                                    .parent = parent,
                                    .arch = trial,
                                    .data = trial,
-                                   .theta0_owner = !ticket     ? row
+                                   .theta0_owner = !ticket      ? row
                                                    : trial == 0 ? 0
                                                                 : 5,
                                    .mask_owner = ticket ? row : parent,
@@ -214,8 +214,7 @@ static void make_mask(const struct sw_sweep *sweep, const struct sw_round_plan *
 
 static void fill_values(float *values, int64_t count, uint64_t seed, uint64_t stream) {
     for (int64_t i = 0; i < count; i++)
-        values[i] =
-            (float) (0.1 * sw_random_normal(seed, SW_RANDOM_INIT, stream, (uint64_t) i));
+        values[i] = (float) (0.1 * sw_random_normal(seed, SW_RANDOM_INIT, stream, (uint64_t) i));
 }
 
 static void make_rows(const struct sw_sweep *sweep, const struct sw_round_plan *plan,
@@ -234,7 +233,8 @@ static void make_rows(const struct sw_sweep *sweep, const struct sw_round_plan *
         layer++;
     }
     for (int64_t i = 0; i < plan->curve_points; i++)
-        out->curves[i] = (struct sw_curve_point){.step = 10 * i, .test_loss = 2.0 / (double) (i + 1)};
+        out->curves[i] = (struct sw_curve_point){.step = 10 * i,
+                                                 .test_loss = 2.0 / (double) (i + 1)};
     out->alerts[0] = (struct sw_alert){.step = 10, .value = 3.5};
     SW_TEXT_COPY(out->alerts[0].monitor, "gradient-norm");
     SW_TEXT_COPY(out->alerts[0].message, "small");
@@ -245,27 +245,27 @@ static void make_results(const struct sw_sweep *sweep, const struct sw_round_pla
     const struct sw_arch *arch = &sweep->archs[plan->arch];
     const struct sw_data_info *data = &sweep->datas[plan->data];
     double figure = ok ? 0.5 + 0.01 * (double) plan->row : NAN;
-    *result = (struct sw_round_results){
-        .row = plan->row,
-        .trial = plan->trial,
-        .round = plan->round,
-        .parameters = arch->parameters,
-        .prunable = arch->prunable,
-        .nnz = plan->nnz,
-        .sparsity_requested = plan->sparsity_requested,
-        .sparsity = 1 - (double) plan->nnz / (double) arch->prunable,
-        .steps = plan->steps,
-        .train_images = data->train,
-        .validation_images = data->validation,
-        .test_images = data->test,
-        .train_loss = figure,
-        .train_accuracy = figure,
-        .validation_loss = data->validation > 0 ? figure : NAN,
-        .validation_accuracy = data->validation > 0 ? figure : NAN,
-        .test_loss = figure,
-        .test_accuracy = figure,
-        .curve_points = ok ? plan->curve_points : 0,
-        .alerts = ok ? 1 : 0};
+    *result = (struct sw_round_results){.row = plan->row,
+                                        .trial = plan->trial,
+                                        .round = plan->round,
+                                        .parameters = arch->parameters,
+                                        .prunable = arch->prunable,
+                                        .nnz = plan->nnz,
+                                        .sparsity_requested = plan->sparsity_requested,
+                                        .sparsity = 1 -
+                                                    (double) plan->nnz / (double) arch->prunable,
+                                        .steps = plan->steps,
+                                        .train_images = data->train,
+                                        .validation_images = data->validation,
+                                        .test_images = data->test,
+                                        .train_loss = figure,
+                                        .train_accuracy = figure,
+                                        .validation_loss = data->validation > 0 ? figure : NAN,
+                                        .validation_accuracy = data->validation > 0 ? figure : NAN,
+                                        .test_loss = figure,
+                                        .test_accuracy = figure,
+                                        .curve_points = ok ? plan->curve_points : 0,
+                                        .alerts = ok ? 1 : 0};
     SW_TEXT_COPY(result->control, sw_control_name((enum sw_control) plan->control));
     SW_TEXT_COPY(result->status, ok ? "ok" : "failed");
     if (!ok) SW_TEXT_COPY(result->reason, "killed by signal 11 (Segmentation fault)");

@@ -131,10 +131,10 @@ static void expect_set(hid_t file, const char *name) {
 }
 
 static const char *const set_names[] = {
-    "/plan/text",    "/plan/overrides", "/plan/canonical", "/plan/models",    "/plan/params",
-    "/plan/data",    "/plan/rounds",    "/plan/kept",      "/trials",         "/trial_rounds",
-    "/trial_controls", "/theta0",       "/masks",          "/weights",        "/layers",
-    "/curves",       "/alerts",         "/rounds",         "/commits"};
+    "/plan/text",      "/plan/overrides", "/plan/canonical", "/plan/models", "/plan/params",
+    "/plan/data",      "/plan/rounds",    "/plan/kept",      "/trials",      "/trial_rounds",
+    "/trial_controls", "/theta0",         "/masks",          "/weights",     "/layers",
+    "/curves",         "/alerts",         "/rounds",         "/commits"};
 #define N_SETS (sizeof set_names / sizeof *set_names)
 
 static void hdf5_finds_the_documented_schema(void) {
@@ -224,9 +224,8 @@ static void fixed_part_reads_back(void) {
     for (int64_t trial = -1; trial < 3; trial++)
         for (int64_t round = -1; round < 4; round++)
             for (int control = 0; control <= SW_CONTROL_COUNT; control++)
-                CU_ASSERT_EQUAL(
-                    sw_store_row(store, trial, round, (enum sw_control) control),
-                    sw_sweep_row(&sweep, trial, round, (enum sw_control) control));
+                CU_ASSERT_EQUAL(sw_store_row(store, trial, round, (enum sw_control) control),
+                                sw_sweep_row(&sweep, trial, round, (enum sw_control) control));
     sw_store_close(&store);
     CU_ASSERT_PTR_NULL(store);
     sw_store_close(&store);

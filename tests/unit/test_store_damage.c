@@ -102,8 +102,7 @@ static void every_byte_of_block_and_superblock_counts(void) {
 static void wrong_size_is_refused(void) {
     struct image image;
     make_image(&image);
-    const size_t lengths[] = {0,    1,    7,    4095, 4096, 4097, 5000, image.length / 2,
-                              image.length - 1};
+    const size_t lengths[] = {0, 1, 7, 4095, 4096, 4097, 5000, image.length / 2, image.length - 1};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         SW_TEST_FAILS(open_bytes(&image, image.bytes, lengths[i]), SW_DAMAGED);
     char *longer;
@@ -146,8 +145,7 @@ static void seal(struct image *image) {
         sw_digest_update(stream, image->bytes + from, to - from);
         from = to + header.extent[i].length;
     }
-    if (from < image->length)
-        sw_digest_update(stream, image->bytes + from, image->length - from);
+    if (from < image->length) sw_digest_update(stream, image->bytes + from, image->length - from);
     struct sw_digest outside = sw_digest_end(&stream);
     memcpy(image->bytes + 4064, &outside, 16);
     struct sw_digest own = sw_digest_of(image->bytes, 4080);
@@ -203,9 +201,9 @@ static void forged_rounds_are_refused(void) {
             FORGE(&image, at, sw_round_plan, length[s], bad[i]);
         }
     }
-    FORGE(&image, at, sw_round_plan, parent, 3);       /* its own child */
-    FORGE(&image, at, sw_round_plan, theta0_owner, 1); /* owns none */
-    FORGE(&image, at, sw_round_plan, mask_owner, 2);   /* owns none */
+    FORGE(&image, at, sw_round_plan, parent, 3);                  /* its own child */
+    FORGE(&image, at, sw_round_plan, theta0_owner, 1);            /* owns none */
+    FORGE(&image, at, sw_round_plan, mask_owner, 2);              /* owns none */
     FORGE(&image, at, sw_round_plan, offset[SW_SECTION_MASK], 0); /* another row's slab */
     char endless[40];
     memset(endless, 'a', sizeof endless);
@@ -250,8 +248,7 @@ static void forged_extents_are_refused(void) {
     const uint64_t bad[] = {0, 4095, UINT64_MAX, UINT64_MAX / 2, image.length, image.length + 1};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         forge_value(&image, offsetof(struct header, extent[2].offset), &bad[i], 8);
-        if (bad[i] != 0)
-            forge_value(&image, offsetof(struct header, extent[2].length), &bad[i], 8);
+        if (bad[i] != 0) forge_value(&image, offsetof(struct header, extent[2].length), &bad[i], 8);
         forge_value(&image, offsetof(struct header, n_extents), &bad[i], 8);
     }
     const uint64_t newer = SW_STORE_SCHEMA + 1;

@@ -167,9 +167,8 @@ static void small_buffer_and_bad_row_are_refused(void) {
     struct sw_round_check check;
     set_up(&fixture);
     commit_all(&fixture);
-    SW_TEST_FAILS(
-        sw_store_read(fixture.store, 0, SW_SECTION_MASK, bytes, sizeof bytes, &length),
-        SW_INTERNAL);
+    SW_TEST_FAILS(sw_store_read(fixture.store, 0, SW_SECTION_MASK, bytes, sizeof bytes, &length),
+                  SW_INTERNAL);
     CU_ASSERT_EQUAL(length, 5);
     SW_TEST_FAILS(sw_store_check_round(fixture.store, -1, true, &check), SW_INTERNAL);
     SW_TEST_FAILS(sw_store_check_round(fixture.store, SW_SMALL_ROUNDS, true, &check), SW_INTERNAL);
@@ -282,9 +281,9 @@ static void damage_in_any_section_is_named_and_repaired(void) {
         CU_ASSERT_EQUAL(check.section, s);
         CU_ASSERT_PTR_NOT_NULL(strstr(check.detail, sw_section_name((enum sw_section) s)));
         CU_ASSERT_EQUAL(check_row(&fixture, row, false).state, SW_ROUND_COMMITTED);
-        SW_TEST_FAILS(sw_store_read(fixture.store, row, (enum sw_section) s, bytes, sizeof bytes,
-                                    &length),
-                      SW_DAMAGED);
+        SW_TEST_FAILS(
+            sw_store_read(fixture.store, row, (enum sw_section) s, bytes, sizeof bytes, &length),
+            SW_DAMAGED);
         SW_TEST_OK(commit_kind(&fixture, row, SW_SMALL_OK, 0));
         expect_state(&fixture, row, SW_ROUND_COMMITTED);
     }
@@ -529,13 +528,12 @@ int main(void) {
         {"failed_round_can_succeed_later", failed_round_can_succeed_later},
         {"refused_write_commits_nothing", refused_write_commits_nothing},
         CU_TEST_INFO_NULL};
-    CU_TestInfo damage[] = {
-        {"damage_in_any_section_is_named_and_repaired",
-         damage_in_any_section_is_named_and_repaired},
-        {"unused_space_does_not_count", unused_space_does_not_count},
-        {"torn_commit_is_not_a_commit", torn_commit_is_not_a_commit},
-        {"record_of_another_row_is_torn", record_of_another_row_is_torn},
-        CU_TEST_INFO_NULL};
+    CU_TestInfo damage[] = {{"damage_in_any_section_is_named_and_repaired",
+                             damage_in_any_section_is_named_and_repaired},
+                            {"unused_space_does_not_count", unused_space_does_not_count},
+                            {"torn_commit_is_not_a_commit", torn_commit_is_not_a_commit},
+                            {"record_of_another_row_is_torn", record_of_another_row_is_torn},
+                            CU_TEST_INFO_NULL};
     CU_TestInfo invariants[] = {
         {"mask_that_breaks_a_rule_is_named", mask_that_breaks_a_rule_is_named},
         {"parent_that_is_gone_is_not_asked", parent_that_is_gone_is_not_asked},

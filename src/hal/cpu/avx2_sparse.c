@@ -49,85 +49,73 @@ product_tile(const struct sw_cpu_sparse_product *p, int64_t row, int64_t column,
         _mm256_storeu_ps(out + i * FLOATS, sum[i]);
 }
 
-/* All rows of the range for each tile in turn: the tile of `in` stays in the cache. */
-static inline __attribute__((always_inline)) void
-product_rows(const struct sw_cpu_sparse_product *p, int64_t first, int64_t last, const int placed) {
+/* One row, tile after tile. Rows come before tiles: with the tiles outside, the rows of `in` would be
+ * visited at a stride that is a power of two for usual batches, and use half of each cache. */
+static inline __attribute__((always_inline)) void product_row(const struct sw_cpu_sparse_product *p,
+                                                              int64_t row, const int placed) {
     int64_t column = 0;
     for (; column + 64 <= p->ld; column += 64)
-        for (int64_t row = first; row < last; row++)
-            product_tile(p, row, column, 8, 1, placed);
+        product_tile(p, row, column, 8, 1, placed);
     for (; column + 32 <= p->ld; column += 32)
-        for (int64_t row = first; row < last; row++)
-            product_tile(p, row, column, 4, 2, placed);
+        product_tile(p, row, column, 4, 2, placed);
     for (; column + 16 <= p->ld; column += 16)
-        for (int64_t row = first; row < last; row++)
-            product_tile(p, row, column, 2, 4, placed);
+        product_tile(p, row, column, 2, 4, placed);
     for (; column < p->ld; column += FLOATS)
-        for (int64_t row = first; row < last; row++)
-            product_tile(p, row, column, 1, 4, placed);
+        product_tile(p, row, column, 1, 4, placed);
 }
 
 void sw_cpu_avx2_sparse_product(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_sparse_product *p = args;
     if (p->place == NULL)
-        product_rows(p, first, last, 0);
+        for (int64_t row = first; row < last; row++)
+            product_row(p, row, 0);
     else
-        product_rows(p, first, last, 1);
+        for (int64_t row = first; row < last; row++)
+            product_row(p, row, 1);
 }
 
 /* ---- dvalues = dy transpose(x), at the nonzeros ---------------------------------------------- */
 
-#define DOTS 4 /* nonzeros of a row at a time */
-
-/* The sums of the lanes of four vectors. */
-static inline __m128 add_lanes(const __m256 v[DOTS]) {
-    __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
-    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
+/* Dot products of one row of dy with eight rows of x, over the whole batch. */
+static inline __m256 eight_dots(const float *dy, const float *const x[FLOATS], int64_t ld) {
+    __m256 sum[FLOATS];
+#pragma GCC unroll 8
+    for (int i = 0; i < FLOATS; i++)
+        sum[i] = _mm256_setzero_ps();
+    for (int64_t b = 0; b < ld; b += FLOATS) {
+        __m256 shared = _mm256_loadu_ps(dy + b);
+#pragma GCC unroll 8
+        for (int i = 0; i < FLOATS; i++)
+            sum[i] = _mm256_fmadd_ps(shared, _mm256_loadu_ps(x[i] + b), sum[i]);
+    }
+    /* Add the lanes of all eight at once: pairs, pairs of pairs, then the two halves. */
+    __m256 low = _mm256_hadd_ps(_mm256_hadd_ps(sum[0], sum[1]), _mm256_hadd_ps(sum[2], sum[3]));
+    __m256 high = _mm256_hadd_ps(_mm256_hadd_ps(sum[4], sum[5]), _mm256_hadd_ps(sum[6], sum[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20),
+                         _mm256_permute2f128_ps(low, high, 0x31));
 }
 
-/* Dot products of one row of dy with four rows of x, over the whole batch. */
-static inline __m128 four_dots(const float *dy, const float *const x[DOTS], int64_t ld) {
-    __m256 even[DOTS];
-    __m256 odd[DOTS];
-#pragma GCC unroll 4
-    for (int i = 0; i < DOTS; i++)
-        even[i] = odd[i] = _mm256_setzero_ps();
-    int64_t b = 0;
-    for (; b + 2 * FLOATS <= ld; b += 2 * FLOATS) {
-        __m256 dy_even = _mm256_loadu_ps(dy + b);
-        __m256 dy_odd = _mm256_loadu_ps(dy + b + FLOATS);
-#pragma GCC unroll 4
-        for (int i = 0; i < DOTS; i++) {
-            even[i] = _mm256_fmadd_ps(dy_even, _mm256_loadu_ps(x[i] + b), even[i]);
-            odd[i] = _mm256_fmadd_ps(dy_odd, _mm256_loadu_ps(x[i] + b + FLOATS), odd[i]);
-        }
-    }
-    if (b < ld) {
-        __m256 last = _mm256_loadu_ps(dy + b);
-#pragma GCC unroll 4
-        for (int i = 0; i < DOTS; i++)
-            even[i] = _mm256_fmadd_ps(last, _mm256_loadu_ps(x[i] + b), even[i]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < DOTS; i++)
-        even[i] = _mm256_add_ps(even[i], odd[i]);
-    return add_lanes(even);
+/* Gradients of nonzeros k .. k + n of a row, n at most eight. Missing ones repeat the first. */
+static inline __attribute__((always_inline)) __m256
+eight_gradients(const struct sw_cpu_sparse_gradient *p, const float *dy, int32_t k, int32_t n) {
+    const float *x[FLOATS];
+#pragma GCC unroll 8
+    for (int i = 0; i < FLOATS; i++)
+        x[i] = p->x + p->column[i < n ? k + i : k] * p->ld;
+    return eight_dots(dy, x, p->ld);
 }
 
 void sw_cpu_avx2_sparse_gradient(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_sparse_gradient *p = args;
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     for (int64_t row = first; row < last; row++) {
         const float *dy = p->dy + row * p->ld;
+        int32_t k = p->row_start[row];
         const int32_t end = p->row_start[row + 1];
-        for (int32_t k = p->row_start[row]; k < end; k += DOTS) {
-            const float *x[DOTS];
-            int32_t n = end - k < DOTS ? end - k : DOTS;
-            /* Fewer than four are filled up with the first one; its extra sums are dropped. */
-            for (int i = 0; i < DOTS; i++)
-                x[i] = p->x + p->column[i < n ? k + i : k] * p->ld;
-            __m128 sums = four_dots(dy, x, p->ld);
-            __m128i keep = _mm_cmpgt_epi32(_mm_set1_epi32(n), _mm_setr_epi32(0, 1, 2, 3));
-            _mm_maskstore_ps(p->dvalues + k, keep, sums);
-        }
+        for (; k + FLOATS <= end; k += FLOATS)
+            _mm256_storeu_ps(p->dvalues + k, eight_gradients(p, dy, k, FLOATS));
+        if (k == end) continue;
+        __m256i kept = _mm256_cmpgt_epi32(_mm256_set1_epi32(end - k), lanes);
+        _mm256_maskstore_ps(p->dvalues + k, kept, eight_gradients(p, dy, k, end - k));
     }
 }

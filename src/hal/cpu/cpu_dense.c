@@ -5,7 +5,7 @@
 
 #include "cpu.h"
 
-#define BLOCK_ROWS 64
+#define BLOCK_ROWS 128
 
 /* c[rows, columns] = a[rows, depth] b[depth, columns], each side perhaps stored transposed. */
 struct product {
