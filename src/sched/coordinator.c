@@ -286,8 +286,9 @@ static enum sw_status finish(struct sw_coordinator *coordinator, bool *busy) {
     coordinator->state = SW_COORDINATOR_ENDED;
     coordinator->end = message;
     *busy = true;
+    /* Lost ones, too: one that was only slow need not wait for the silence. */
     for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++)
-        if (!coordinator->seats[rank].lost) SW_TRY(sw_comm_send(rank, &message));
+        SW_TRY(sw_comm_send(rank, &message));
     return SW_OK;
 }
 

@@ -172,17 +172,22 @@ static enum sw_status share_data(const struct sw_sweep *sweep, struct sw_share *
     return sw_comm_agree(status);
 }
 
+static enum sw_status make_tables(struct sw_share *share, struct offer **offers) {
+    SW_TRY(SW_ALLOC(&share->fds, (size_t) share->n, "shared data sets"));
+    for (int64_t i = 0; i < share->n; i++)
+        share->fds[i] = -1;
+    SW_TRY(SW_ALLOC(offers, (size_t) share->n, "shared data sets"));
+    for (int64_t i = 0; i < share->n; i++)
+        (*offers)[i].fd = -1;
+    return SW_OK;
+}
+
 enum sw_status sw_share_open(const struct sw_sweep *sweep, struct sw_share *out) {
     struct sw_share share = {.n = sweep->n_datas};
     struct offer *offers = NULL;
-    enum sw_status status = SW_ALLOC(&share.fds, (size_t) share.n, "shared data sets");
-    if (status == SW_OK) status = SW_ALLOC(&offers, (size_t) share.n, "shared data sets");
-    for (int64_t i = 0; share.fds != NULL && i < share.n; i++)
-        share.fds[i] = -1;
-    for (int64_t i = 0; offers != NULL && i < share.n; i++)
-        offers[i].fd = -1;
-    status = sw_comm_agree(status);
-    if (status == SW_OK) status = share_data(sweep, &share, offers);
+    enum sw_status mine = make_tables(&share, &offers);
+    enum sw_status status = sw_comm_agree(mine);
+    if (status == SW_OK && mine == SW_OK) status = share_data(sweep, &share, offers);
     if (status == SW_OK)
         *out = share;
     else

@@ -29,7 +29,7 @@ static enum sw_status commit_failure(struct sw_worker *worker, const char *reaso
                                    .attempt = worker->handed - 1 + worker->attempt,
                                    .assigned = worker->assigned_wall};
     sw_trial_failed_record(worker->task, &place, reason, &record);
-    record.measured.total_seconds = times->now - worker->assigned_at;
+    record.measured.total_seconds = sw_clock_monotonic() - worker->assigned_at;
     struct sw_payload payload = {.bytes = {[SW_SECTION_RECORD] = &record},
                                  .length = {[SW_SECTION_RECORD] = sizeof record}};
     return commit(worker, &payload, true, times);
@@ -67,7 +67,7 @@ static enum sw_status commit_round(struct sw_worker *worker, const struct sw_tim
         return end_attempt(worker, why, times);
     }
     struct sw_round_record *record = sw_parcel_section(&worker->parcel, SW_SECTION_RECORD);
-    record->measured.total_seconds = times->now - worker->assigned_at;
+    record->measured.total_seconds = sw_clock_monotonic() - worker->assigned_at;
     return commit(worker, &payload,
                   strncmp(record->result.status, "failed", sizeof record->result.status) == 0,
                   times);
