@@ -54,15 +54,16 @@ char *sw_proc_describe(const struct sw_proc_event *event, char *out, size_t size
 enum sw_proc_received {
     SW_PROC_NOTHING, /* no message yet */
     SW_PROC_MESSAGE,
-    SW_PROC_CLOSED   /* the other side is gone */
+    SW_PROC_CLOSED /* the other side is gone */
 };
 /* One message with copies of fds[n_fds] over a trainer's socket, from either side; never waits.
  * Errors: SW_INTERNAL (the other side is gone). */
-enum sw_status sw_proc_send(int socket, const void *bytes, size_t length, const int *fds, int n_fds) SW_NODISCARD;
+enum sw_status sw_proc_send(int socket, const void *bytes, size_t length, const int *fds,
+                            int n_fds) SW_NODISCARD;
 /* The next message, of exactly `length` bytes. With `wait`, until one comes or the other side is gone.
  * fds has room for SW_PROC_MAX_FDS + 1; the caller closes what it got. Errors: SW_INTERNAL (wrong length). */
-enum sw_status sw_proc_receive(int socket, bool wait, enum sw_proc_received *what, void *bytes, size_t length, int *fds,
-                               int *n_fds) SW_NODISCARD;
+enum sw_status sw_proc_receive(int socket, bool wait, enum sw_proc_received *what, void *bytes,
+                               size_t length, int *fds, int *n_fds) SW_NODISCARD;
 
 /* ---- in the server and the trainer ---------------------------------------------------------- */
 
