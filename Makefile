@@ -118,7 +118,7 @@ check: check-deps ## format, lint, layering, static analysis, unit tests under s
 	@$(MAKE) --no-print-directory sanitize
 
 bench: program ## time training steps of this build
-	$(PROGRAM) bench step
+	$(PROGRAM) bench step --batch 128 --sparsity 0,0.8,0.9,0.95,0.98
 
 install: program ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/sweepstake

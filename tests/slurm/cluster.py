@@ -44,7 +44,7 @@ SelectTypeParameters=CR_Core
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=2,sched_min_interval=0,batch_sched_delay=0
 SlurmdParameters=config_overrides
-ReturnToService=2
+ReturnToService=0
 InactiveLimit=0
 KillWait=3
 MinJobAge=600
