@@ -87,7 +87,7 @@ class Cluster:
         self.daemons = [] # (process, name)
         self.configuration = os.path.join(self.folder, "slurm.conf")
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))},
+            **{key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_", "OMPI_"))},
             "SLURM_CONF": self.configuration,
             "HWLOC_COMPONENTS": "-opencl,-cuda,-nvml,-gl",
         }
