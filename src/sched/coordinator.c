@@ -127,9 +127,12 @@ static enum sw_status hold(struct sw_coordinator *coordinator, int rank, int64_t
     return SW_OK;
 }
 
-static enum sw_status take_result(struct sw_coordinator *coordinator, struct sw_seat *seat,
+static enum sw_status take_result(struct sw_coordinator *coordinator, int rank,
                                   const struct sw_message *message, const struct sw_times *times) {
+    struct sw_seat *seat = &coordinator->seats[rank];
     bool news;
+    /* A worker that was thought lost answers for its first round and never took the second. */
+    if (seat->row != message->row) SW_TRY(take_away(coordinator, rank));
     seat->row = -1;
     if (message->status != SW_OK) {
         SW_TRY(sw_ledger_give_back(&coordinator->ledger, message->row));
@@ -190,7 +193,7 @@ enum sw_status sw_coordinator_take(struct sw_coordinator *coordinator, int rank,
                          message->text);
         return hold(coordinator, rank, message->row);
     case SW_MESSAGE_RESULT:
-        return take_result(coordinator, seat, message, times);
+        return take_result(coordinator, rank, message, times);
     case SW_MESSAGE_LEAVE:
         return take_leave(coordinator, rank, message);
     case SW_MESSAGE_BYE:
