@@ -1,5 +1,6 @@
 /* sweepstake run: the whole sweep, on all ranks. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ enum {
     KEY_THREADS = 't',
     KEY_ATTEMPTS = 256,
     KEY_HANG,
+    KEY_LOST,
     KEY_GRACE,
     KEY_CHECKPOINT,
     KEY_DURABLE,
@@ -52,6 +54,8 @@ static const struct argp_option options[] = {
      "save running rounds every S seconds beside the store (120); 0 never does; results do not "
      "depend on it",
      0},
+    {"lost-timeout", KEY_LOST, "S", 0,
+     "give a rank's round to another when the rank is not heard for S seconds (30)", 0},
     {"grace", KEY_GRACE, "S", 0,
      "after SIGUSR1 or SIGUSR2, give running rounds S seconds to be saved, or with --checkpoint 0 to "
      "finish (60)",
@@ -89,6 +93,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_HANG:
         sched->hang_seconds = sw_cli_real(state, "--hang-timeout", arg, 1, 1e9);
+        return 0;
+    case KEY_LOST:
+        sched->lost_seconds = sw_cli_real(state, "--lost-timeout", arg, 1, 1e9);
         return 0;
     case KEY_GRACE:
         sched->grace_seconds = sw_cli_real(state, "--grace", arg, 0, 1e9);
@@ -140,6 +147,16 @@ static void warn_of_lonely_ranks(void) {
                     tasks);
 }
 
+/* A stop signal that comes before sw_sched_run looks for it waits, and one that comes after it is too
+ * late: neither may end a rank, which would leave the others waiting for it. */
+static void hold_stop_signals(void) {
+    sigset_t stop;
+    (void) sigemptyset(&stop);
+    (void) sigaddset(&stop, SIGUSR1);
+    (void) sigaddset(&stop, SIGUSR2);
+    (void) sigprocmask(SIG_BLOCK, &stop, NULL);
+}
+
 /* Everything up to the first training. Collective. */
 static enum sw_status start(struct run *run) {
     int64_t isa = 0;
@@ -172,13 +189,22 @@ static int report(const struct run *run, enum sw_status outcome) {
     return sw_status_exit_code(outcome);
 }
 
+/* The exit file is the store owner's. A run that was refused for another reason than its owner has a word
+ * to say, too: the script that started it learns the code in no other way. */
+static bool owns_exit_file(const struct run *run) {
+    struct sw_store_lock_info owner;
+    bool alive = false;
+    if (run->lock != NULL) return true;
+    if (sw_comm_rank() != 0 || run->sweep.store[0] == '\0') return false;
+    enum sw_status status = sw_store_lock_peek(run->sweep.store, &owner, &alive);
+    return status == SW_NOT_FOUND || (status == SW_OK && !alive);
+}
+
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
 static void release(struct run *run, int code) {
     sw_cli_progress_destroy(&run->progress);
-    if (run->lock != NULL) {
-        sw_store_exit_write(run->sweep.store, code);
-        sw_store_lock_release(&run->lock);
-    }
+    if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
+    if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
     sw_sweep_fini(&run->sweep);
     SW_FREE(&run->sets.words);
@@ -188,9 +214,11 @@ int sw_cli_run(int argc, char **argv) {
     struct run run = {.options = {.threads = 1,
                                   .attempts = 3,
                                   .hang_seconds = 600,
+                                  .lost_seconds = 30,
                                   .grace_seconds = 60,
                                   .checkpoint_seconds = 120,
                                   .backend = "cpu"}};
+    hold_stop_signals();
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */
     enum sw_status status = sw_proc_start_server("--trainer-server", &run.server);
