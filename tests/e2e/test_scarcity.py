@@ -324,6 +324,8 @@ class Workers(Scarcity):
         store = self.path("ended.h5")
         process = self.launch(store, *HEAVY, ranks=3, mpirun=RECOVER, options=("--lost-timeout", "2"))
         wait_until(lambda: self.state(store)["rounds_done"] >= 1, 20, "a round")
+        for pid in trainers_of(process):
+            os.kill(pid, signal.SIGSTOP)  # nothing is finished meanwhile
         os.kill(victim(process), signal.SIGKILL)
         begin = time.monotonic()
         process.communicate(timeout=seconds)
