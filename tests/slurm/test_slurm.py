@@ -286,7 +286,7 @@ class Slurm(unittest.TestCase):
         for name, code in codes.items():
             with self.subTest(name):
                 self.ends(numbers[name], name, "FAILED", code, restarts=1)
-                self.assertIn("no round was finished since the last restart", self.log(name))
+                self.assertIn("no round was finished or saved since the last restart", self.log(name))
                 self.assertFalse(os.path.exists(self.path(name + ".h5.slurm")))
 
 
