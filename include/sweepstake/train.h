@@ -21,26 +21,44 @@ struct sw_optimizer {
     enum sw_status (*update)(struct sw_hal *hal, const struct sw_trial_spec *spec,
                              const struct sw_net_param *param, struct sw_buffer *const *states,
                              int64_t step, double lr);
+    /* Do the settings fit together? NULL: they always do. Errors: SW_CONFIG, with *key the setting
+     * to look at. */
+    enum sw_status (*check)(const struct sw_trial_spec *spec, const char **key);
 };
 const struct sw_optimizer *sw_optimizer_at(size_t index);
 const struct sw_optimizer *sw_optimizer_find(const char *name);
 
 /* ---- learning-rate schedules: one file and one line in src/train/schedules.def each --------- */
 
+/* A step of a training and what surrounds it. */
+struct sw_lr_moment {
+    int64_t step;        /* from 0 */
+    int64_t steps;       /* of the training */
+    int64_t epoch_steps; /* of one epoch */
+    int64_t warmup;      /* steps of the warmup; sw_lr_at fills it */
+};
+
 struct sw_lr_schedule {
     const char *name;
     const char *summary;
-    const char *const
-        *options; /* keys of the train.schedule.* fields it uses beside the warmup's */
-    /* Factor on the base rate at `step` (from 0) of `steps`, without the warmup. */
-    double (*factor)(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
+    /* Keys of the train.schedule.* fields it uses beside the warmup's. */
+    const char *const *options;
+    /* Factor on the base rate, without the warmup. Its bits must not depend on the processor: no
+     * functions of the C library that round differently (cos, pow). */
+    double (*factor)(const struct sw_trial_spec *spec, const struct sw_lr_moment *moment);
+    /* As in struct sw_optimizer. */
+    enum sw_status (*check)(const struct sw_trial_spec *spec, const char **key);
 };
 const struct sw_lr_schedule *sw_lr_schedule_at(size_t index);
 const struct sw_lr_schedule *sw_lr_schedule_find(const char *name);
 
-/* Learning rate of `step` (from 0): base * factor, times a linear ramp from warmup.start to 1 over
- * the first ceil(fraction * steps) steps. */
-double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
+/* Learning rate of step `step` (from 0): base * factor, times a linear ramp from warmup.start to 1
+ * over the first ceil(fraction * steps) steps. */
+double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps, int64_t epoch_steps);
+
+/* Are optimizer and schedule known, and do their settings fit together? Errors: SW_CONFIG, with
+ * *key the setting to look at. */
+enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key) SW_NODISCARD;
 
 /* ---- length --------------------------------------------------------------------------------- */
 
@@ -60,15 +78,22 @@ int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors
 #define SW_EVALUATE_BATCH                                                                          \
     256 /* samples of one forward pass of an evaluation; max_batch is at least this */
 
+struct sw_training; /* a training that is running; opaque */
+
 /* How others take part in a training. Any member may be NULL. A status other than SW_OK ends the
  * training and is returned (SW_DIVERGED marks the round as failed). */
 struct sw_train_hooks {
     void *context;
+    /* Once, before the first evaluation: the place for sw_train_restore. */
+    enum sw_status (*before_start)(void *context, struct sw_training *training);
     /* After the backward pass of a step, before the update. `loss` is the mean over the batch. */
     enum sw_status (*after_backward)(void *context, struct sw_net *net, int64_t step, double loss);
     /* After each evaluation. */
     enum sw_status (*after_evaluation)(void *context, struct sw_net *net,
                                        const struct sw_curve_point *point);
+    /* Between two steps, when `done` of them and what follows them are over; also after the last
+     * one: the place for sw_train_save. Its time does not count as training. */
+    enum sw_status (*after_step)(void *context, const struct sw_training *training, int64_t done);
 };
 
 struct sw_train_outcome {
@@ -89,3 +114,24 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
 /* Mean loss and count of right answers over a split (0 images: NaN and 0). */
 enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
                                  enum sw_split split, double *loss, int64_t *correct) SW_NODISCARD;
+
+/* ---- interruption --------------------------------------------------------------------------- */
+
+/* All that a training carries from one step to the next, in one piece of plain memory:
+ *     header | curve so far | trained values of the survivors | optimizer states of the survivors
+ * What stays the same during a training (settings, data, mask) is not part of it. A training that
+ * is restored goes on as if it had never been interrupted, to the bit. */
+
+/* Bytes of the state of such a training after that many evaluations. */
+int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, int64_t survivors, int64_t points);
+/* The same for a running training, now. */
+int64_t sw_train_bytes_now(const struct sw_training *training);
+/* Take the state out, into exactly sw_train_bytes_now bytes. Errors: SW_INTERNAL (other `bytes`);
+ * those of downloads. */
+enum sw_status sw_train_save(const struct sw_training *training, void *out,
+                             int64_t bytes) SW_NODISCARD;
+/* Put it back into a training of the same settings, data and mask, from before_start; *done is the
+ * number of steps done. The bytes may be anything. Errors: SW_DAMAGED, with what does not fit: the
+ * training then starts at its beginning as if nothing had been tried. */
+enum sw_status sw_train_restore(struct sw_training *training, const void *from, int64_t bytes,
+                                int64_t *done) SW_NODISCARD;

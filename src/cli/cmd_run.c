@@ -36,6 +36,7 @@ enum {
     KEY_ATTEMPTS = 256,
     KEY_HANG,
     KEY_GRACE,
+    KEY_CHECKPOINT,
     KEY_DURABLE,
     KEY_BACKEND
 };
@@ -47,9 +48,16 @@ static const struct argp_option options[] = {
      0},
     {"attempts", KEY_ATTEMPTS, "N", 0, "tries of a round whose training process crashes (3)", 0},
     {"hang-timeout", KEY_HANG, "S", 0, "kill a training without progress for S seconds (600)", 0},
+    {"checkpoint", KEY_CHECKPOINT, "S", 0,
+     "save running rounds every S seconds beside the store (120); 0 never does; results do not "
+     "depend on it",
+     0},
     {"grace", KEY_GRACE, "S", 0,
-     "after SIGUSR1 or SIGUSR2, let running rounds finish within S seconds (60)", 0},
-    {"durable", KEY_DURABLE, NULL, 0, "sync every round to the disk: survives a power loss", 0},
+     "after SIGUSR1 or SIGUSR2, give running rounds S seconds to be saved, or with --checkpoint 0 to "
+     "finish (60)",
+     0},
+    {"durable", KEY_DURABLE, NULL, 0,
+     "sync every round and checkpoint to the disk: survives a power loss", 0},
     {"backend", KEY_BACKEND, "NAME", 0, "where trainings run (cpu); see `show backends'", 0},
     {0},
 };
@@ -85,6 +93,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case KEY_GRACE:
         sched->grace_seconds = sw_cli_real(state, "--grace", arg, 0, 1e9);
         return 0;
+    case KEY_CHECKPOINT:
+        sched->checkpoint_seconds = sw_cli_real(state, "--checkpoint", arg, 0, 1e9);
+        return 0;
     case KEY_DURABLE:
         sched->durable = true;
         return 0;
@@ -109,10 +120,12 @@ static const struct argp argp = {
     .options = options,
     .parser = parse_option,
     .args_doc = "SWEEP.yaml",
-    .doc = "Run a sweep. Under mpirun or srun rank 0 hands out rounds and the other ranks train; "
-           "alone, one process does both.\v"
-           "SIGUSR1 and SIGUSR2 stop the sweep at the next safe point, SIGTERM and SIGINT at once; "
-           "--resume goes on from the last committed round of every trial."};
+    .doc =
+        "Run a sweep. Under mpirun or srun rank 0 hands out rounds and the other ranks train; "
+        "alone, one process does both.\v"
+        "SIGUSR1 and SIGUSR2 stop the sweep at the next safe point, SIGTERM and SIGINT within "
+        "seconds; --resume goes on where every trial stood: from its last committed round and the "
+        "checkpoint of the one that was running."};
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
@@ -176,6 +189,7 @@ int sw_cli_run(int argc, char **argv) {
                                   .attempts = 3,
                                   .hang_seconds = 600,
                                   .grace_seconds = 60,
+                                  .checkpoint_seconds = 120,
                                   .backend = "cpu"}};
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */

@@ -55,8 +55,8 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     sw_text_fini(&maker->prune_text);
     SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
                        sw_digest_text(data->checksum, checksum)));
-    SW_TRY(sw_spec_canonical(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
-    return sw_spec_canonical(spec, SW_STAGE_PRUNE, &maker->prune_text);
+    SW_TRY(sw_plan_identity(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
+    return sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text);
 }
 
 /* Digest of everything that can change the result: data, training, for pruned rounds the pruning,
