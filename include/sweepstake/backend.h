@@ -7,7 +7,7 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 2
+#define SW_BACKEND_ABI 3
 
 struct sw_buffer {
     struct sw_hal *hal;
