@@ -8,8 +8,8 @@
  * Made with `sweepstake bench kernels --tune --batch N`, which prints such rows for the processor at
  * hand (SWEEPSTAKE_ISA=generic for the plain kernels): forward and both backward products, on the
  * dense side with scatter and gather of the values. Here on one core of an AMD EPYC (Zen 3, 512 KiB of
- * L2) with OpenBLAS 0.3.21, twice at 64 and twice at 128 lanes; rows hold the lower middle. Percent
- * at which both formats take the same time:
+ * L2) with OpenBLAS 0.3.21, at 64 and at 128 lanes (avx2 twice each, generic once each); rows hold the
+ * lower middle. Percent at which both formats take the same time:
  *                 10x100     100x300   300x784   1000x1000
  *   avx2          95         70-75     50-60     40-50
  *   generic       85-95      55-60     55-60     45-60 */
