@@ -82,9 +82,10 @@ def environment_of(pid):
     """Variables of a process; none when it is gone."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return dict(item.split("=", 1) for item in file.read().decode(errors="replace").split("\0") if "=" in item)
+            items = file.read().decode(errors="replace").split("\0")
     except OSError:
         return {}
+    return dict(item.split("=", 1) for item in items if "=" in item)
 
 
 def command_of(pid):
@@ -114,7 +115,8 @@ class Cluster:
         self.daemons = [] # (process, name)
         self.configuration = os.path.join(self.folder, "slurm.conf")
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_", "OMPI_"))},
+            **{key: value for key, value in os.environ.items()
+               if not key.startswith(("SLURM_", "SBATCH_", "OMPI_"))},
             "SLURM_CONF": self.configuration,
             "HWLOC_COMPONENTS": "-opencl,-cuda,-nvml,-gl",
         }
@@ -131,13 +133,13 @@ class Cluster:
         self.wait_until(lambda: self.states() == ["idle"] * len(self.nodes), 20, "all nodes idle")
 
     def stop(self):
-        """End the jobs that a failed test has left, the daemons with the controller first, and remove the folder."""
+        """End the jobs that a failed test has left, then the daemons, munged last; remove the folder."""
         self.command("scancel", "--state=PENDING,RUNNING,SUSPENDED", "--user", self.user, check=False)
         for _ in range(100):
             if not self.processes():
                 break
             time.sleep(0.1)
-        for process, _ in self.daemons[1:] + self.daemons[:1]: # munged last: the others need it to end
+        for process, _ in self.daemons[1:] + self.daemons[:1]: # the others need munged to end
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process, _ in self.daemons:

@@ -143,7 +143,8 @@ class Slurm(unittest.TestCase):
         if found["JobState"] == "PENDING":
             time.sleep(1.5)
             self.slurm.command("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
-        self.slurm.wait_until(lambda: self.slurm.job(job)["JobState"] != "PENDING", 20, f"restart {count} of job {job}")
+        self.slurm.wait_until(lambda: self.slurm.job(job)["JobState"] != "PENDING", 20,
+                              f"restart {count} of job {job}")
 
     def all_gone(self, job, seconds):
         self.slurm.wait_until(lambda: not self.slurm.processes(job), seconds, f"end of all processes of job {job}")
@@ -234,7 +235,8 @@ class Slurm(unittest.TestCase):
     def test_node_lost(self):
         """A worker's node costs its rounds; the first node costs a restart."""
         store = self.path("node.h5")
-        job = self.submit("node", ["-w", "n[0-1]", "-N", "2", "--ntasks-per-node=1"], [SWEEP, *words_of(store), *LOST])
+        job = self.submit("node", ["-w", "n[0-1]", "-N", "2", "--ntasks-per-node=1"],
+                          [SWEEP, *words_of(store), *LOST])
         self.wait_for_rounds(store, 2)
         self.slurm.command("scontrol", "update", "nodename=n1", "state=down", "reason=test")
         self.wait_for_line("node", "rank 2 was not heard")
@@ -281,7 +283,8 @@ class Slurm(unittest.TestCase):
         codes = {"halting": 75, "vanishing": 70}
         numbers = {}
         for name, code in codes.items():
-            numbers[name] = self.submit(name, ["-n", "1"], [SWEEP], program=fake, FAKE_STORE=self.path(name + ".h5"),
+            numbers[name] = self.submit(name, ["-n", "1"], [SWEEP], program=fake,
+                                        FAKE_STORE=self.path(name + ".h5"),
                                         FAKE_CODE=str(code) if code == 75 else "")
         for name, code in codes.items():
             with self.subTest(name):
