@@ -1,6 +1,7 @@
 """A private Slurm on this machine: munged, slurmctld and several slurmd, all in one temporary folder and on
 the loopback interface. Nothing outside the folder is read or written, and only its own daemons are ended."""
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -77,6 +78,32 @@ def free_ports(count):
             one.close()
 
 
+def environment_of(pid):
+    """Variables of a process; none when it is gone."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            items = file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(item.split("=", 1) for item in items if "=" in item)
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 class Cluster:
     """`nodes` nodes n0, n1, ... that claim `cpus` processors each, whatever the machine has."""
 
@@ -84,10 +111,12 @@ class Cluster:
         self.folder = tempfile.mkdtemp(prefix="sweepstake-slurm-")
         self.nodes = [f"n{i}" for i in range(nodes)]
         self.cpus = cpus
+        self.user = pwd.getpwuid(os.getuid()).pw_name
         self.daemons = [] # (process, name)
         self.configuration = os.path.join(self.folder, "slurm.conf")
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_", "OMPI_"))},
+            **{key: value for key, value in os.environ.items()
+               if not key.startswith(("SLURM_", "SBATCH_", "OMPI_"))},
             "SLURM_CONF": self.configuration,
             "HWLOC_COMPONENTS": "-opencl,-cuda,-nvml,-gl",
         }
@@ -104,8 +133,13 @@ class Cluster:
         self.wait_until(lambda: self.states() == ["idle"] * len(self.nodes), 20, "all nodes idle")
 
     def stop(self):
-        """End the daemons, the controller first so that no job starts any more, and remove the folder."""
-        for process, _ in self.daemons[1:] + self.daemons[:1]: # munged last: the others need it to end
+        """End the jobs that a failed test has left, then the daemons, munged last; remove the folder."""
+        self.command("scancel", "--state=PENDING,RUNNING,SUSPENDED", "--user", self.user, check=False)
+        for _ in range(100):
+            if not self.processes():
+                break
+            time.sleep(0.1)
+        for process, _ in self.daemons[1:] + self.daemons[:1]: # the others need munged to end
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process, _ in self.daemons:
@@ -114,6 +148,9 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_daemon(self, name, *arguments):
@@ -137,8 +174,7 @@ class Cluster:
     def _write_configuration(self):
         host = socket.gethostname().split(".")[0]
         ports = free_ports(len(self.nodes) + 2)
-        user = pwd.getpwuid(os.getuid()).pw_name
-        text = CONFIGURATION.format(host=host, ports=ports, user=user, folder=self.folder)
+        text = CONFIGURATION.format(host=host, ports=ports, user=self.user, folder=self.folder)
         for node, port in zip(self.nodes, ports[2:]):
             os.makedirs(os.path.join(self.folder, node, "spool"))
             os.makedirs(os.path.join(self.folder, node, "tmp"))
@@ -169,6 +205,19 @@ class Cluster:
         """What scontrol says of a job, as a dictionary of its KEY=value words."""
         words = self.command("scontrol", "show", "job", "-o", number).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
+
+    def processes(self, job=None):
+        """Those that belong to a job (or to any) of this cluster, and Slurm's own that watch over them. A job's
+        processes have its number in their environment; the watchers have it in their title."""
+        def belongs(pid):
+            variables = environment_of(pid)
+            if variables.get("SLURM_CONF") != self.configuration:
+                return False
+            title = "".join(command_of(pid)[:1])
+            if job is None:
+                return "SLURM_JOB_ID" in variables or title.startswith("slurmstepd: ")
+            return variables.get("SLURM_JOB_ID") == str(job) or title.startswith(f"slurmstepd: [{job}.")
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and belongs(name)]
 
     def wait_until(self, condition, seconds, what):
         """Ask until it is true; the last answer."""

@@ -11,6 +11,7 @@ import time
 import unittest
 
 import cluster
+from cluster import command_of, environment_of, parent_of
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILT = os.path.join(TOP, "build", "sweepstake")
@@ -34,31 +35,6 @@ esac
 
 def words_of(store, sets=SETS):
     return [word for one in (f"store={store}", *sets) for word in ("--set", one)]
-
-
-def environment_of(pid):
-    """Variables of a process; none when it is gone."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return dict(item.split("=", 1) for item in file.read().decode(errors="replace").split("\0") if "=" in item)
-    except OSError:
-        return {}
-
-
-def command_of(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().decode(errors="replace").split("\0")
-    except OSError:
-        return []
-
-
-def parent_of(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 class Slurm(unittest.TestCase):
@@ -119,19 +95,9 @@ class Slurm(unittest.TestCase):
         cls.slurm.wait_until(lambda: cls.rounds_done(store) >= count, 30, f"{count} rounds in {store}")
 
     @classmethod
-    def processes(cls, job):
-        """Those that belong to a job, by their environment, and Slurm's own that watch over them."""
-        def belongs(pid):
-            variables = environment_of(pid)
-            return variables.get("SLURM_CONF") == cls.slurm.configuration and (
-                variables.get("SLURM_JOB_ID") == str(job)
-                or command_of(pid)[:1] and command_of(pid)[0].startswith(f"slurmstepd: [{job}."))
-        return [int(name) for name in os.listdir("/proc") if name.isdigit() and belongs(name)]
-
-    @classmethod
     def rank(cls, job, number):
         """Process of an MPI rank of a job."""
-        for pid in cls.processes(job):
+        for pid in cls.slurm.processes(job):
             words = command_of(pid)
             if (len(words) > 1 and words[1] == "run" and "mpirun" not in words[0]
                     and environment_of(pid).get("OMPI_COMM_WORLD_RANK") == str(number)):
@@ -143,7 +109,7 @@ class Slurm(unittest.TestCase):
         """Processes that train: the fork servers' children."""
         def serves(pid):
             return "--trainer-server" in command_of(pid)
-        return [pid for pid in cls.processes(job) if serves(pid) and serves(parent_of(pid))]
+        return [pid for pid in cls.slurm.processes(job) if serves(pid) and serves(parent_of(pid))]
 
     @classmethod
     def start_limited(cls):
@@ -177,10 +143,11 @@ class Slurm(unittest.TestCase):
         if found["JobState"] == "PENDING":
             time.sleep(1.5)
             self.slurm.command("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
-        self.slurm.wait_until(lambda: self.slurm.job(job)["JobState"] != "PENDING", 20, f"restart {count} of job {job}")
+        self.slurm.wait_until(lambda: self.slurm.job(job)["JobState"] != "PENDING", 20,
+                              f"restart {count} of job {job}")
 
     def all_gone(self, job, seconds):
-        self.slurm.wait_until(lambda: not self.processes(job), seconds, f"end of all processes of job {job}")
+        self.slurm.wait_until(lambda: not self.slurm.processes(job), seconds, f"end of all processes of job {job}")
 
     def ends(self, job, name, state, code, restarts=0):
         """The job's end is the expected one."""
@@ -268,7 +235,8 @@ class Slurm(unittest.TestCase):
     def test_node_lost(self):
         """A worker's node costs its rounds; the first node costs a restart."""
         store = self.path("node.h5")
-        job = self.submit("node", ["-w", "n[0-1]", "-N", "2", "--ntasks-per-node=1"], [SWEEP, *words_of(store), *LOST])
+        job = self.submit("node", ["-w", "n[0-1]", "-N", "2", "--ntasks-per-node=1"],
+                          [SWEEP, *words_of(store), *LOST])
         self.wait_for_rounds(store, 2)
         self.slurm.command("scontrol", "update", "nodename=n1", "state=down", "reason=test")
         self.wait_for_line("node", "rank 2 was not heard")
@@ -315,12 +283,13 @@ class Slurm(unittest.TestCase):
         codes = {"halting": 75, "vanishing": 70}
         numbers = {}
         for name, code in codes.items():
-            numbers[name] = self.submit(name, ["-n", "1"], [SWEEP], program=fake, FAKE_STORE=self.path(name + ".h5"),
+            numbers[name] = self.submit(name, ["-n", "1"], [SWEEP], program=fake,
+                                        FAKE_STORE=self.path(name + ".h5"),
                                         FAKE_CODE=str(code) if code == 75 else "")
         for name, code in codes.items():
             with self.subTest(name):
                 self.ends(numbers[name], name, "FAILED", code, restarts=1)
-                self.assertIn("no round was finished since the last restart", self.log(name))
+                self.assertIn("no round was finished or saved since the last restart", self.log(name))
                 self.assertFalse(os.path.exists(self.path(name + ".h5.slurm")))
 
 

@@ -176,7 +176,7 @@ static void check_every_step(double density) {
 static void check_formats(void) {
     check_every_step(1);
     CU_ASSERT_EQUAL(whole.csr_layers, 0);
-    check_every_step(0.9);
+    check_every_step(0.97);
     CU_ASSERT_TRUE(whole.csr_layers < arch.n_layers); /* the others are dense with holes */
     check_every_step(0.05);
     CU_ASSERT_TRUE(whole.csr_layers > 0);
