@@ -52,6 +52,15 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
 
+/* ---- controls -------------------------------------------------------------------------------- */
+
+/* The mask of a control of `round` from its ticket's, arch->mask_bytes each: the same for
+ * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew; for
+ * SW_CONTROL_SHUFFLE the mask of every layer in another order. Errors: SW_NOMEM, SW_INTERNAL. */
+enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                     enum sw_control control, int64_t round, const uint8_t *ticket,
+                                     uint8_t *mask) SW_NODISCARD;
+
 /* ---- selection ------------------------------------------------------------------------------ */
 
 /* Clear bits of mask[count] so that exactly `keep` stay set: those with the highest scores (ties:

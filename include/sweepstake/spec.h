@@ -116,7 +116,9 @@ int sw_spec_shape(const char *text, int64_t shape[4]);
  * X(NAME, "name", "summary") */
 #define SW_CONTROL_LIST(X)                                                                         \
     X(TICKET, "ticket", "the ticket itself: its mask on the weights it rewinds to")                \
-    X(REINIT, "reinit", "the ticket's mask on new random weights of the same distribution")
+    X(REINIT, "reinit", "the ticket's mask on new random weights of the same distribution")        \
+    X(RANDOM, "random", "the ticket's start weights, as many per layer as it keeps, at random")    \
+    X(SHUFFLE, "shuffle", "the ticket's start weights and mask, the mask shuffled in each layer")
 
 enum sw_control {
 #define SW_CONTROL_ENUM(id, name, summary) SW_CONTROL_##id,

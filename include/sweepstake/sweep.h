@@ -58,8 +58,8 @@ struct sw_data_info {
 enum sw_section {
     SW_SECTION_THETA0,  /* float[parameters]: weights at initialisation; written by the round that
                            owns them */
-    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; tickets
-                           only */
+    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; written
+                           by the round that owns it */
     SW_SECTION_WEIGHTS, /* float[survivors]: trained values, parameters in order, kept ones only */
     SW_SECTION_LAYERS,  /* struct sw_layer_record[n_layers] */
     SW_SECTION_CURVES,  /* struct sw_curve_point[curve_points] */
@@ -79,13 +79,14 @@ struct sw_round_plan {
     int64_t round;
     int64_t control; /* enum sw_control */
     int64_t parent;  /* row whose mask and trained weights it starts from (round - 1 of the ticket),
-                        -1 for round 0; for a control: the row of its ticket, whose mask it uses */
+                        -1 for round 0; for a control: the row of its ticket, whose mask it uses or
+                        rearranges */
     int64_t arch;    /* index into sweep->archs */
     int64_t data;    /* index into sweep->datas */
     int64_t theta0_owner; /* row that writes its initial weights (its own row, or an earlier one) */
-    int64_t
-        mask_owner; /* row that writes its mask: its own for a ticket, the ticket's for a control */
-    int64_t steps;  /* steps of the training */
+    int64_t mask_owner;   /* row that writes its mask: its own, or the ticket's for a control that
+                           trains the same mask */
+    int64_t steps;        /* steps of the training */
     int64_t curve_points;
     int64_t nnz;                      /* prunable weights kept (exact in advance for layer scope) */
     int64_t survivors;                /* nnz and all parameters that are never pruned */

@@ -119,6 +119,26 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     row->flops = sw_train_flops(spec, arch, data, kept);
 }
 
+/* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a
+ * ticket: reinit keeps its mask and draws new weights, the others keep its weights and make a mask
+ * of their own. */
+static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row) {
+    const struct sw_sweep *sweep = &maker->plan->sweep;
+    row->theta0_owner = row->mask_owner = row->row;
+    row->parent = -1;
+    if (row->control == SW_CONTROL_TICKET) {
+        if (row->round > 0)
+            row->parent = sw_sweep_row(sweep, row->trial, row->round - 1, SW_CONTROL_TICKET);
+        return find_theta0_owner(maker, row->row, &row->theta0_owner);
+    }
+    row->parent = sw_sweep_row(sweep, row->trial, row->round, SW_CONTROL_TICKET);
+    if (row->control == SW_CONTROL_REINIT)
+        row->mask_owner = row->parent;
+    else
+        row->theta0_owner = sweep->rounds[row->parent].theta0_owner;
+    return SW_OK;
+}
+
 /* A new row at the end of the rounds. */
 static enum sw_status add_row(struct maker *maker, int64_t round, enum sw_control control,
                               struct sw_digest id) {
@@ -132,14 +152,7 @@ static enum sw_status add_row(struct maker *maker, int64_t round, enum sw_contro
     row->control = control;
     row->arch = plan->trial_arch[maker->trial];
     row->data = plan->trial_data[maker->trial];
-    row->theta0_owner = row->mask_owner = row->row;
-    row->parent = round > 0 ? sw_sweep_row(sweep, maker->trial, round - 1, SW_CONTROL_TICKET) : -1;
-    if (control == SW_CONTROL_TICKET) {
-        SW_TRY(find_theta0_owner(maker, row->row, &row->theta0_owner));
-    } else {
-        row->parent = sw_sweep_row(sweep, maker->trial, round, SW_CONTROL_TICKET);
-        row->mask_owner = row->parent;
-    }
+    SW_TRY(find_owners(maker, row));
     sw_digest_text(id, row->id);
     sweep->n_rounds++;
     fill_figures(plan, row);

@@ -170,11 +170,10 @@ static void count_mask(struct audit *audit) {
               audit->record.result.nnz);
 }
 
-/* Iterative pruning never brings a weight back. */
+/* Pruning never brings a weight back. A control may have any mask of the ticket's size. */
 static enum sw_status check_nesting(struct audit *audit) {
-    const struct sw_trial_spec *spec = &audit->store->trials[audit->round->trial].spec;
     uint8_t *parent;
-    if (audit->round->parent < 0 || strcmp(spec->prune_schedule, "iterative") != 0) return SW_OK;
+    if (audit->round->parent < 0 || audit->round->control != SW_CONTROL_TICKET) return SW_OK;
     SW_TRY(load_mask(audit->store, audit->store->rounds[audit->round->parent].mask_owner, &parent));
     for (int64_t i = 0; parent != NULL && i < audit->arch->n_params; i++) {
         const struct sw_param *param = &audit->arch->params[i];

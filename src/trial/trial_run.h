@@ -33,7 +33,8 @@ void sw_trial_release(struct sw_trial_run *run);
 /* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
  * SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
-/* trial_start.c: all ones for round 0, pruned from the parent for a ticket, the ticket's for a control.
+/* trial_start.c: all ones for round 0, pruned from the parent for a ticket, made from the ticket's for a
+ * control.
  * Errors: SW_NOMEM, what the sink returns, SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 

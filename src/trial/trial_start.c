@@ -135,10 +135,28 @@ cleanup:
     return status;
 }
 
+/* The ticket's mask, or what the control makes of it. */
+static enum sw_status derive_mask(struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    size_t bytes = (size_t) run->arch.mask_bytes;
+    uint8_t *ticket = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
+    SW_TRY_TO(load(run, SW_SECTION_MASK, ticket, bytes), status, cleanup);
+    SW_TRY_TO(check_mask(&run->arch, ticket, run->task->parent_kept, plan->parent), status,
+              cleanup);
+    SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
+                                    plan->round, ticket, run->mask),
+              status, cleanup);
+cleanup:
+    SW_FREE(&ticket);
+    return status;
+}
+
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     if (plan->control != SW_CONTROL_TICKET)
-        SW_TRY(load(run, SW_SECTION_MASK, run->mask, (size_t) run->arch.mask_bytes));
+        SW_TRY(derive_mask(run));
     else if (plan->round == 0)
         keep_all(run);
     else

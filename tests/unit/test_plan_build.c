@@ -85,7 +85,11 @@ static void check_invariants(const struct sw_sweep *sweep) {
         CU_ASSERT_EQUAL(round->parent, sw_sweep_row(sweep, round->trial, up, SW_CONTROL_TICKET));
         CU_ASSERT_TRUE(round->parent < row);
         CU_ASSERT_TRUE(round->theta0_owner <= row && round->mask_owner <= row);
-        CU_ASSERT_EQUAL(round->mask_owner, ticket ? row : round->parent);
+        bool reinit = round->control == SW_CONTROL_REINIT;
+        CU_ASSERT_EQUAL(round->mask_owner, reinit ? round->parent : row);
+        if (!ticket)
+            CU_ASSERT_EQUAL(round->theta0_owner,
+                            reinit ? row : sweep->rounds[round->parent].theta0_owner);
         CU_ASSERT_EQUAL(round->offset[SW_SECTION_RECORD], row);
         CU_ASSERT_EQUAL(strlen(round->id), 32);
         CU_ASSERT_TRUE(round->flops > 0 && round->rank_bytes > (24 << 20));
@@ -288,6 +292,22 @@ static void initial_weights_are_shared_by_network_distribution_and_seed(void) {
     sw_sweep_fini(&sweep);
 }
 
+static void controls_own_what_they_change(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune: {rounds: 2}\ncontrol: [shuffle, reinit, random]\n", &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 3 + 2 * 3);
+    for (int control = 0; control < SW_CONTROL_COUNT; control++) {
+        int64_t row = sw_sweep_row(&sweep, 0, 2, (enum sw_control) control);
+        const struct sw_round_plan *round = &sweep.rounds[row];
+        CU_ASSERT_EQUAL(round->theta0_owner, control == SW_CONTROL_REINIT ? row : 0);
+        CU_ASSERT_EQUAL(round->length[SW_SECTION_MASK] > 0, control != SW_CONTROL_REINIT);
+        CU_ASSERT_EQUAL(round->nnz,
+                        sweep.rounds[sw_sweep_row(&sweep, 0, 2, SW_CONTROL_TICKET)].nnz);
+    }
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+}
+
 /* ---- --set ---------------------------------------------------------------------------------- */
 
 static void a_set_replaces_values_axes_and_names(void) {
@@ -440,6 +460,7 @@ int main(void) {
         {"labels_do_not_make_new_rounds", labels_do_not_make_new_rounds},
         {"initial_weights_are_shared_by_network_distribution_and_seed",
          initial_weights_are_shared_by_network_distribution_and_seed},
+        {"controls own what they change", controls_own_what_they_change},
         CU_TEST_INFO_NULL,
     };
     CU_TestInfo sets[] = {
