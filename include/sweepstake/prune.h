@@ -37,8 +37,12 @@ const char *sw_prune_schedule_at(size_t index, const char **summary);
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
-/* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]. Iterative, layer
- * scope: every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the
+/* The round whose trained network `round` (from 1) prunes: the one before, or with prune.schedule
+ * one-shot always round 0. */
+int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
+
+/* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]; the same for every
+ * schedule, which says how a round gets there. Layer scope: every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the
  * output layer), never below min(min_keep, size). With prune.target the round that would pass it
  * keeps exactly round-half-up((1 - target) * prunable) in all: the layers' removals of that round
  * are scaled by one factor, largest remainders first, ties to the lower layer. */

@@ -15,6 +15,7 @@ struct maker {
     int64_t trial;
     struct sw_text train_text; /* what can change any of its trainings */
     struct sw_text prune_text; /* what can change those of pruned rounds */
+    struct sw_text first_text; /* the same for round 1, which is one cut under every schedule */
 };
 
 /* ---- how many ------------------------------------------------------------------------------- */
@@ -53,10 +54,14 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     maker->trial = trial;
     sw_text_fini(&maker->train_text);
     sw_text_fini(&maker->prune_text);
+    sw_text_fini(&maker->first_text);
     SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
                        sw_digest_text(data->checksum, checksum)));
     SW_TRY(sw_spec_canonical(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
-    return sw_spec_canonical(spec, SW_STAGE_PRUNE, &maker->prune_text);
+    SW_TRY(sw_spec_canonical(spec, SW_STAGE_PRUNE, &maker->prune_text));
+    struct sw_trial_spec first = *spec;
+    SW_TEXT_COPY(first.prune_schedule, "iterative");
+    return sw_spec_canonical(&first, SW_STAGE_PRUNE, &maker->first_text);
 }
 
 /* Digest of everything that can change the result: data, training, for pruned rounds the pruning,
@@ -65,8 +70,8 @@ static enum sw_status identify(struct maker *maker, int64_t round, enum sw_contr
                                struct sw_digest *out) {
     struct sw_text *text = &maker->train_text;
     size_t kept = text->length;
-    if (round > 0)
-        SW_TRY(sw_text_add_bytes(text, maker->prune_text.bytes, maker->prune_text.length));
+    const struct sw_text *pruning = round == 1 ? &maker->first_text : &maker->prune_text;
+    if (round > 0) SW_TRY(sw_text_add_bytes(text, pruning->bytes, pruning->length));
     SW_TRY(sw_text_add(text, "round: %" PRId64 "\ncontrol: %s\n", round, sw_control_name(control)));
     *out = sw_digest_of(text->bytes, text->length);
     text->length = kept;
@@ -127,8 +132,9 @@ static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row
     row->theta0_owner = row->mask_owner = row->row;
     row->parent = -1;
     if (row->control == SW_CONTROL_TICKET) {
+        int64_t before = sw_prune_parent_round(&sweep->trials[row->trial], row->round);
         if (row->round > 0)
-            row->parent = sw_sweep_row(sweep, row->trial, row->round - 1, SW_CONTROL_TICKET);
+            row->parent = sw_sweep_row(sweep, row->trial, before, SW_CONTROL_TICKET);
         return find_theta0_owner(maker, row->row, &row->theta0_owner);
     }
     row->parent = sw_sweep_row(sweep, row->trial, row->round, SW_CONTROL_TICKET);
@@ -225,6 +231,7 @@ enum sw_status sw_plan_make_rounds(struct sw_plan *plan) {
     status = place_all(&maker);
     sw_text_fini(&maker.train_text);
     sw_text_fini(&maker.prune_text);
+    sw_text_fini(&maker.first_text);
     sw_plan_index_fini(&maker.rounds);
     sw_plan_index_fini(&maker.theta0);
     return status;

@@ -16,6 +16,10 @@ static double layer_rate(const struct sw_trial_spec *spec, const struct sw_param
     return layer->output ? spec->prune_rate * spec->prune_output_rate : spec->prune_rate;
 }
 
+int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round) {
+    return strcmp(spec->prune_schedule, "one-shot") == 0 ? 0 : round - 1;
+}
+
 static bool has_target(const struct sw_trial_spec *spec) {
     return !isnan(spec->prune_target);
 }

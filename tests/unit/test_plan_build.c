@@ -6,6 +6,7 @@
 #include "../support/test_main.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/plan.h"
+#include "sweepstake/prune.h"
 
 #define DATA "data: {name: synthetic, train: 120, test: 40, validation: 20}\n"
 #define HEAD "sweep: t\n" DATA "model: {name: mlp-8}\ntrain: {epochs: 1, batch: 20}\n"
@@ -78,11 +79,14 @@ static void check_invariants(const struct sw_sweep *sweep) {
     for (int64_t row = 0; row < sweep->n_rounds; row++) {
         const struct sw_round_plan *round = &sweep->rounds[row];
         bool ticket = round->control == SW_CONTROL_TICKET;
-        int64_t up = ticket ? round->round - 1 : round->round;
+        int64_t up = round->round;
+        if (ticket) up = sw_prune_parent_round(&sweep->trials[round->trial], round->round);
         CU_ASSERT_EQUAL(round->row, row);
         CU_ASSERT_EQUAL(
             sw_sweep_row(sweep, round->trial, round->round, (enum sw_control) round->control), row);
-        CU_ASSERT_EQUAL(round->parent, sw_sweep_row(sweep, round->trial, up, SW_CONTROL_TICKET));
+        CU_ASSERT_EQUAL(
+            round->parent,
+            round->round == 0 ? -1 : sw_sweep_row(sweep, round->trial, up, SW_CONTROL_TICKET));
         CU_ASSERT_TRUE(round->parent < row);
         CU_ASSERT_TRUE(round->theta0_owner <= row && round->mask_owner <= row);
         bool reinit = round->control == SW_CONTROL_REINIT;
@@ -308,6 +312,30 @@ static void controls_own_what_they_change(void) {
     sw_sweep_fini(&sweep);
 }
 
+/* Every one-shot round prunes the dense one; the first is the same cut as the first iterative one. */
+static void one_shot_rounds_prune_the_dense_network(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune: {rounds: 3}\ncontrol: [reinit]\n"
+                    "grid: {prune.schedule: [iterative, one-shot]}\n",
+               &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 1 + 2 + 2 * 2 * 2);
+    CU_ASSERT_EQUAL(sweep.shared, 3);
+    for (int64_t round = 0; round <= 3; round++) {
+        int64_t iterative = sw_sweep_row(&sweep, 0, round, SW_CONTROL_TICKET);
+        int64_t row = sw_sweep_row(&sweep, 1, round, SW_CONTROL_TICKET);
+        CU_ASSERT_EQUAL(row == iterative, round < 2);
+        CU_ASSERT_EQUAL(sweep.rounds[row].parent, round == 0 ? -1 : 0);
+        CU_ASSERT_EQUAL(sweep.rounds[row].nnz, sweep.rounds[iterative].nnz);
+    }
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+    build_good(HEAD "prune: {schedule: one-shot, rounds: 9, target: 0.5, rate: 0.3}\n", &sweep);
+    CU_ASSERT_EQUAL_FATAL(sweep.n_rounds, 4); /* 51 % are left of row 2: one more, exactly half */
+    CU_ASSERT_EQUAL(sweep.rounds[3].nnz * 2, sweep.archs[0].prunable);
+    CU_ASSERT_EQUAL(sweep.rounds[3].parent, 0);
+    sw_sweep_fini(&sweep);
+}
+
 /* ---- --set ---------------------------------------------------------------------------------- */
 
 static void a_set_replaces_values_axes_and_names(void) {
@@ -461,6 +489,7 @@ int main(void) {
         {"initial_weights_are_shared_by_network_distribution_and_seed",
          initial_weights_are_shared_by_network_distribution_and_seed},
         {"controls own what they change", controls_own_what_they_change},
+        {"one-shot rounds prune the dense network", one_shot_rounds_prune_the_dense_network},
         CU_TEST_INFO_NULL,
     };
     CU_TestInfo sets[] = {

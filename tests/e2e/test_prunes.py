@@ -1,0 +1,109 @@
+"""Every way of pruning, with plain NumPy and h5py: what the store says can be recomputed from what it holds."""
+
+import os
+
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+import h5py
+import numpy as np
+
+from helpers import Case
+
+BASE = """sweep: prunes
+data: {name: synthetic, shape: [1, 6, 6], classes: 4, train: 480, test: 120, validation: 120}
+model: {name: mlp-26-20}
+train: {steps: 60, batch: 24, evaluate: {every: 20}, optimizer: {name: adam, lr: 3e-3}}
+store: prunes.h5
+"""
+
+
+def text(value):
+    return bytes(value).rstrip(b"\0").decode()
+
+
+class Plain:
+    """A store as its tables are."""
+
+    def __init__(self, path):
+        self.file = h5py.File(path, "r")
+        self.plan = self.file["/plan/rounds"][()]
+        self.rounds = self.file["/rounds"][()]
+        self.trials = self.file["/trials"][()]
+        self.rows = self.file["/trial_controls"][()]
+        self.params = self.file["/plan/params"][()]
+
+    def slab(self, row, section):
+        """What a round wrote into a section."""
+        start, length = int(self.plan[row][section + "_offset"]), int(self.file["/commits"][row][section + "_length"])
+        return self.file["/" + section][start : start + length] if length else self.file["/" + section][:0]
+
+    def masks(self, row):
+        """{name: bool array of the parameter's shape}"""
+        packed = self.slab(int(self.plan[row]["mask_owner"]), "masks")
+        found = {}
+        for param in self.params[self.params["prunable"] == 1]:
+            start, count = int(param["mask_offset"]), int(param["count"])
+            bits = np.unpackbits(packed[start : start + (count + 7) // 8], bitorder="little", count=count)
+            found[text(param["name"])] = bits.astype(bool).reshape([int(n) for n in param["shape"][: int(param["rank"])]])
+        return found
+
+    def theta(self, flat):
+        """Flat parameters as {name: array}."""
+        return {text(p["name"]): flat[int(p["offset"]) : int(p["offset"] + p["count"])].reshape(
+            [int(n) for n in p["shape"][: int(p["rank"])]]) for p in self.params}
+
+    def weights(self, row):
+        """{name: trained values, zero where removed}"""
+        survivors, masks, used, arrays = self.slab(row, "weights"), self.masks(row), 0, {}
+        for param in self.params:
+            name = text(param["name"])
+            keep = masks.get(name, np.ones([int(n) for n in param["shape"][: int(param["rank"])]], bool))
+            arrays[name] = np.zeros(keep.shape, np.float32)
+            arrays[name][keep] = survivors[used : used + keep.sum()]
+            used += keep.sum()
+        assert used == len(survivors)
+        return arrays
+
+    def tickets(self, trial=0):
+        """Rows of the tickets of a trial, by round."""
+        return [int(row) for row in self.rows[trial, :, 0] if row >= 0]
+
+
+class Prunes(Case):
+    def make(self, settings, name="prunes.h5", **options):
+        """Run the base sweep with more settings; the store is verified."""
+        sweep = self.write("prunes.yaml", BASE + settings)
+        store = self.path(name)
+        self.run_ok("run", sweep, "--set", f"store={store}", **options)
+        self.assertTrue(self.json_of("verify", store)["ok"])
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        for row, record in enumerate(plain.rounds):
+            self.assertEqual(text(record["status"]), "ok")
+            kept = [int(mask.sum()) for mask in plain.masks(row).values()]
+            self.assertEqual(sum(kept), record["nnz"])
+            self.assertEqual(kept, plain.slab(row, "layers")["nnz"].tolist())
+            self.assertLessEqual(record["nnz"], plain.plan[row]["nnz"])
+            self.assertTrue((np.array(kept) <= plain.file["/plan/kept"][row]).all())
+            self.assertAlmostEqual(record["sparsity"], 1 - sum(kept) / record["prunable"], places=12)
+            self.assertGreater(record["train_accuracy"], 0.3, "learns")
+        return plain
+
+    def test_one_shot_cuts_the_dense_network(self):
+        plain = self.make("prune: {rounds: 4, rate: 0.4}\ngrid: {prune.schedule: [iterative, one-shot]}\n")
+        dense = plain.weights(0)
+        for rnd, (stepwise, row) in enumerate(zip(plain.tickets(0), plain.tickets(1))):
+            self.assertEqual(row == stepwise, rnd < 2, "the first cut is the same")
+            for (name, mask), other in zip(plain.masks(row).items(), plain.masks(stepwise).values()):
+                self.assertEqual(mask.sum(), other.sum())
+                if rnd == 0:
+                    continue
+                size = np.abs(dense[name])
+                self.assertGreaterEqual(size[mask].min(), size[~mask].max())
+        self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets(1)], [-1, 0, 0, 0, 0])
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
