@@ -88,7 +88,8 @@ struct sw_round_plan {
                            trains the same mask */
     int64_t steps;        /* steps of the training */
     int64_t curve_points;
-    int64_t nnz;                      /* prunable weights kept (exact in advance for layer scope) */
+    int64_t nnz;                      /* prunable weights kept: exact for single weights and for
+                                         units with layer scope, else at most that many */
     int64_t survivors;                /* nnz and all parameters that are never pruned */
     int64_t offset[SW_SECTION_COUNT]; /* first element of its slab in the section's dataset, -1 if
                                          it has none */
@@ -117,7 +118,8 @@ struct sw_sweep {
     struct sw_data_info *datas;   /* owned */
     int64_t n_rounds;             /* distinct trainings, controls included */
     struct sw_round_plan *rounds; /* owned; parents come before their children */
-    int64_t *kept;                /* [n_rounds][max_layers] weights kept per layer; owned */
+    int64_t *kept;                /* [n_rounds][max_layers] weights kept per layer, exactly (single
+                                     weights and units with layer scope) or at most; owned */
     int64_t max_layers;
     int64_t
         rounds_wide; /* largest number of trainings of one trial: max over trials of rounds + 1 */
@@ -177,6 +179,6 @@ struct sw_round_task {
     struct sw_round_plan plan;
     struct sw_data_info data;
     int64_t n_layers;
-    int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round */
+    int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
 };

@@ -80,8 +80,7 @@ static enum sw_status add_up(const struct sw_sweep *sweep, enum sw_isa isa, doub
             *seconds = NAN;
             return SW_OK;
         }
-        double prunable = (double) sweep->archs[round->arch].prunable;
-        double took = round->flops / rate_at(rates, (double) round->nnz / prunable);
+        double took = round->flops / rate_at(rates, 1 - round->sparsity_requested);
         end[row] = took + (round->parent >= 0 ? end[round->parent] : 0);
         if (end[row] > longest) longest = end[row];
         total += took;

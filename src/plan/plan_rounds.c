@@ -113,15 +113,15 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     const struct sw_trial_spec *spec = &sweep->trials[row->trial];
     const struct sw_arch *arch = &sweep->archs[row->arch];
     const struct sw_data_info *data = &sweep->datas[row->data];
-    int64_t *kept = sweep->kept + row->row * sweep->max_layers;
-    sw_prune_kept(spec, arch, row->round, kept);
-    for (int64_t layer = 0; layer < arch->n_layers; layer++)
-        row->nnz += kept[layer];
+    int64_t likely[SW_MAX_LAYERS];
+    sw_prune_kept(spec, arch, row->round, sweep->kept + row->row * sweep->max_layers);
+    sw_prune_likely(spec, arch, row->round, likely);
+    row->nnz = sw_prune_total(spec, arch, row->round);
     row->survivors = row->nnz + arch->parameters - arch->prunable;
     row->sparsity_requested = sw_prune_requested(spec, arch, row->round);
     row->steps = sw_train_steps(spec, data->train);
     row->curve_points = sw_train_curve_points(spec, row->steps);
-    row->flops = sw_train_flops(spec, arch, data, kept);
+    row->flops = sw_train_flops(spec, arch, data, likely);
 }
 
 /* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- known in advance ---------------------------------------------------------------------------- */
@@ -43,7 +44,9 @@ static void plan_results(const struct sw_round_task *task, const struct sw_arch 
     result->validation_images = task->data.validation;
     result->test_images = task->data.test;
     result->train_flops = plan->flops;
-    result->inference_flops = sw_net_forward_flops(arch, task->kept);
+    int64_t likely[SW_MAX_LAYERS];
+    sw_prune_likely(&task->spec, arch, plan->round, likely);
+    result->inference_flops = sw_net_forward_flops(arch, likely);
 }
 
 /* The processors that this process may run on, as a list like "0-3,8"; cut with "..." when too long. */
@@ -84,6 +87,18 @@ void sw_trial_plan_record(const struct sw_round_task *task, const struct sw_arch
     blank_figures(record);
     plan_results(task, arch, &record->result);
     plan_place(place, &record->measured);
+}
+
+void sw_trial_count_kept(struct sw_trial_run *run) {
+    struct sw_round_results *result = &run->record.result;
+    const struct sw_round_task *task = run->task;
+    result->nnz = 0;
+    for (int64_t l = 0; l < run->arch.n_layers; l++)
+        result->nnz += run->kept[l];
+    if (run->arch.prunable > 0)
+        result->sparsity = 1 - (double) result->nnz / (double) run->arch.prunable;
+    result->train_flops = sw_train_flops(&task->spec, &run->arch, &task->data, run->kept);
+    result->inference_flops = sw_net_forward_flops(&run->arch, run->kept);
 }
 
 /* ---- failures ------------------------------------------------------------------------------------ */

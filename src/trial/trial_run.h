@@ -14,8 +14,9 @@ struct sw_trial_run {
     const struct sw_sink *sink;
     /* What it makes; owned. */
     struct sw_arch arch;
-    float *theta0; /* [parameters] */
-    uint8_t *mask; /* [mask_bytes] */
+    float *theta0;               /* [parameters] */
+    uint8_t *mask;               /* [mask_bytes] */
+    int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
     double *gradient_norm;          /* [n_layers] */
@@ -35,7 +36,8 @@ void sw_trial_release(struct sw_trial_run *run);
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_start.c: all ones for round 0, pruned from the parent for a ticket, made from the ticket's for a
  * control.
- * Errors: SW_NOMEM, what the sink returns, SW_DAMAGED (a mask that does not fit its counts). */
+ * Fills in `kept` and alerts where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns,
+ * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_judge.c: the figures of the trained network, into the record and `layers`. */
@@ -46,6 +48,8 @@ enum sw_status sw_trial_time_inference(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_record.c: a record with what the task says, and no figures: NaN, or -1 for whole numbers. */
 void sw_trial_plan_record(const struct sw_round_task *task, const struct sw_arch *arch,
                           const struct sw_trial_place *place, struct sw_round_record *record);
+/* trial_record.c: what follows from the mask itself: counts, sparsity, FLOPs. */
+void sw_trial_count_kept(struct sw_trial_run *run);
 /* trial_record.c: the round is a failure; `reason` is copied. */
 void sw_trial_fail_record(struct sw_round_record *record, const char *reason);
 bool sw_trial_has_failed(const struct sw_round_record *record);

@@ -102,6 +102,40 @@ class Prunes(Case):
                 self.assertGreaterEqual(size[mask].min(), size[~mask].max())
         self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets(1)], [-1, 0, 0, 0, 0])
 
+    def test_global_scope_ranks_the_hidden_layers_together(self):
+        plain = self.make("prune: {scope: global, rounds: 5, rate: 0.4}\ncontrol: [random]\n"
+                          "grid: {prune.output_rate: [0, 0.5, 1], prune.criterion: [magnitude, random]}\n")
+        for trial, settings in enumerate(plain.trials):
+            total, hidden, out = 26 * 36 + 20 * 26, 26 * 36 + 20 * 26, 4 * 20
+            together = settings["prune.output_rate"] == 1
+            total += out if together else 0
+            rows = plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                total -= int(0.4 * total + 0.5)
+                out -= int(0.4 * settings["prune.output_rate"] * out + 0.5)
+                masks, before, weights = plain.masks(row), plain.masks(parent), plain.weights(parent)
+                pool = ["fc1.weight", "fc2.weight"] + (["fc3.weight"] if together else [])
+                self.assertEqual(sum(masks[name].sum() for name in pool), total)
+                if not together:
+                    self.assertEqual(masks["fc3.weight"].sum(), out)
+                self.assertEqual(plain.rounds[row]["nnz"], plain.plan[row]["nnz"])
+                if text(settings["prune.criterion"]) != "magnitude":
+                    continue
+                kept = np.concatenate([np.abs(weights[name][masks[name]]) for name in pool])
+                gone = np.concatenate([np.abs(weights[name][before[name] & ~masks[name]]) for name in pool])
+                self.assertGreaterEqual(kept.min(), gone.max())
+                control = int(plain.rows[trial, plain.plan[row]["round"], 2])
+                self.assertEqual([m.sum() for m in plain.masks(control).values()], [m.sum() for m in masks.values()])
+        self.assertEqual(hidden, 1456)
+
+    def test_a_collapsing_layer_is_held_and_reported(self):
+        plain = self.make("prune: {scope: global, criterion: random, rounds: 6, rate: 0.9, min_keep: 5}\n")
+        row = plain.tickets()[-1]
+        self.assertEqual([mask.sum() for name, mask in plain.masks(row).items() if name != "fc3.weight"], [5, 5])
+        alerts = [alert for row in plain.tickets() for alert in plain.slab(row, "alerts")]
+        messages = [text(alert["message"]) for alert in alerts if text(alert["monitor"]) == "prune"]
+        self.assertTrue(any("min_keep" in message and "fc1.weight" in message for message in messages), messages)
+
 
 if __name__ == "__main__":
     import unittest
