@@ -3,11 +3,12 @@
 
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/train.h"
 
 struct checker {
     struct sw_plan *plan;
-    bool skip_data, skip_batch,
-        skip_model; /* reported already: do not complain about what follows */
+    /* Reported already: do not complain about what follows. */
+    bool skip_data, skip_batch, skip_model, skip_length;
     struct sw_plan_index datas, archs;
     int64_t data_room, arch_room; /* elements allocated */
 };
@@ -113,6 +114,17 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
                    spec->train_batch, data->train);
 }
 
+/* Nothing would be left to train after the last step. */
+static void check_rewind(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t steps = sw_train_steps(spec, plan->sweep.datas[plan->trial_data[trial]].train);
+    if (spec->rewind_to == 0 || spec->rewind_to < steps) return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "rewind.to"),
+                   "rewind.to: got %" PRId64 "; allowed is less than the %" PRId64
+                   " steps of the training",
+                   spec->rewind_to, steps);
+}
+
 /* ---- models --------------------------------------------------------------------------------- */
 
 static enum sw_status report_arch(struct sw_plan *plan, int64_t trial, enum sw_status status) {
@@ -168,10 +180,12 @@ cleanup:
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
+    checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
     SW_TRY(find_data(checker, trial));
     if (plan->sweep.datas[plan->trial_data[trial]].train == 0) return SW_OK;
     if (!checker->skip_batch) check_batch(plan, trial);
+    if (!checker->skip_length) check_rewind(plan, trial);
     return checker->skip_model ? SW_OK : find_arch(checker, trial);
 }
 
@@ -179,7 +193,9 @@ enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
     struct checker checker = {.plan = plan,
                               .skip_data = sw_plan_reported_below(plan, "data."),
                               .skip_batch = sw_plan_reported_below(plan, "train.batch"),
-                              .skip_model = sw_plan_reported_below(plan, "model.name")};
+                              .skip_model = sw_plan_reported_below(plan, "model.name"),
+                              .skip_length = sw_plan_reported_below(plan, "train.") ||
+                                             sw_plan_reported_below(plan, "rewind.")};
     enum sw_status status = SW_OK;
     for (int64_t trial = 0; trial < plan->sweep.n_trials && !sw_plan_is_full(plan); trial++)
         SW_TRY_TO(check_trial(&checker, trial), status, cleanup);

@@ -22,6 +22,10 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     sw_payload_lay_out(round, &payload);
     /* While pruning: initial weights, trained weights and scores of the whole network. */
     int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
+    /* Snapshots that it takes, or those that it chooses from. */
+    int64_t snapshots = round->snapshots;
+    if (round->theta_k_owner >= 0) snapshots = 2 * sweep->rounds[round->theta_k_owner].snapshots;
+    pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
            memory.workspace + sw_train_state_bytes(spec, round->survivors) +
@@ -42,6 +46,6 @@ void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {
         if (round->round > 0 &&
             sw_prune_known(&sweep->trials[round->trial]) != SW_PRUNE_KNOWS_LAYERS)
             out->about = true;
-        out->steps += (double) round->steps;
+        out->steps += (double) (round->steps - round->rewind_to);
     }
 }

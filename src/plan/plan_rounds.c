@@ -8,7 +8,7 @@
 
 struct maker {
     struct sw_plan *plan;
-    struct sw_plan_index rounds, theta0;
+    struct sw_plan_index rounds, theta0, theta_k;
     int64_t room;  /* rows allocated */
     int64_t asked; /* trainings of all trials, shared or not */
     /* of the trial at hand */
@@ -120,12 +120,33 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     row->survivors = row->nnz + arch->parameters - arch->prunable;
     row->sparsity_requested = sw_prune_requested(spec, arch, row->round);
     row->steps = sw_train_steps(spec, data->train);
-    row->curve_points = sw_train_curve_points(spec, row->steps);
-    row->flops = sw_train_flops(spec, arch, data, likely);
+    row->curve_points = sw_train_curve_points_from(spec, row->rewind_to, row->steps);
+    row->flops = sw_train_flops_from(spec, arch, data, row->rewind_to, likely);
+}
+
+/* Which snapshot of the trial's round 0 a row begins with: one per step that some row rewinds to. */
+static enum sw_status find_snapshot(struct maker *maker, struct sw_round_plan *row) {
+    struct sw_sweep *sweep = &maker->plan->sweep;
+    row->rewind_to = row->round > 0 && row->control != SW_CONTROL_REINIT
+                         ? sweep->trials[row->trial].rewind_to
+                         : 0;
+    row->theta_k_owner = row->theta_k_index = -1;
+    if (row->rewind_to == 0) return SW_OK;
+    row->theta_k_owner = sw_sweep_row(sweep, row->trial, 0, SW_CONTROL_TICKET);
+    struct sw_round_plan *owner = &sweep->rounds[row->theta_k_owner];
+    const int64_t words[2] = {owner->row, row->rewind_to};
+    SW_TRY(sw_plan_index_add(&maker->theta_k, sw_digest_of(words, sizeof words), owner->snapshots,
+                             &row->theta_k_index));
+    if (row->theta_k_index == owner->snapshots) owner->snapshots++;
+    if (owner->snapshots > SW_SNAPSHOTS_MAX)
+        sw_plan_report(maker->plan, sw_plan_find_place(maker->plan, row->trial, "rewind.to"),
+                       "rewind.to: more than %d different steps for one dense training",
+                       SW_SNAPSHOTS_MAX);
+    return SW_OK;
 }
 
 /* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a
- * ticket: reinit keeps its mask and draws new weights, the others keep its weights and make a mask
+ * ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
  * of their own. */
 static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row) {
     const struct sw_sweep *sweep = &maker->plan->sweep;
@@ -159,6 +180,7 @@ static enum sw_status add_row(struct maker *maker, int64_t round, enum sw_contro
     row->arch = plan->trial_arch[maker->trial];
     row->data = plan->trial_data[maker->trial];
     SW_TRY(find_owners(maker, row));
+    SW_TRY(find_snapshot(maker, row));
     sw_digest_text(id, row->id);
     sweep->n_rounds++;
     fill_figures(plan, row);
@@ -214,7 +236,7 @@ static enum sw_status place_all(struct maker *maker) {
     struct sw_sweep *sweep = &plan->sweep;
     for (int64_t trial = 0; trial < sweep->n_trials; trial++) {
         SW_TRY(place_trial(maker, trial));
-        if (is_too_large(plan)) return SW_OK;
+        if (is_too_large(plan) || plan->n_errors > 0) return SW_OK;
     }
     sweep->shared = maker->asked - sweep->n_rounds;
     sw_sweep_lay_out(sweep);
@@ -234,5 +256,6 @@ enum sw_status sw_plan_make_rounds(struct sw_plan *plan) {
     sw_text_fini(&maker.first_text);
     sw_plan_index_fini(&maker.rounds);
     sw_plan_index_fini(&maker.theta0);
+    sw_plan_index_fini(&maker.theta_k);
     return status;
 }

@@ -120,7 +120,8 @@ static enum sw_status check_record(struct audit *audit) {
 
 /* A finished training has all its sections; a failed one has what it got to. */
 static void check_lengths(struct audit *audit) {
-    static const enum sw_section whole[] = {SW_SECTION_THETA0, SW_SECTION_MASK, SW_SECTION_LAYERS};
+    static const enum sw_section whole[] = {SW_SECTION_THETA0, SW_SECTION_THETA_K, SW_SECTION_MASK,
+                                            SW_SECTION_LAYERS};
     if (audit->commit.status != SW_COMMIT_OK) return;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (audit->commit.length[whole[i]] != audit->round->length[whole[i]])

@@ -61,6 +61,8 @@ enum sw_element {
       "row of /rounds of every control of a trial's round; control 0 is the ticket itself")           \
     X(THETA0, "/theta0", F32, SW_SECTION_THETA0, "n", "",                                             \
       "weights at initialisation, parameters in order, dense")                                        \
+    X(THETA_K, "/theta_k", F32, SW_SECTION_THETA_K, "n", "",                                          \
+      "weights after the steps that tickets rewind to, parameters in order, dense")                   \
     X(MASKS, "/masks", U8, SW_SECTION_MASK, "n", "",                                                  \
       "one bit per prunable weight, lowest bit first; every parameter starts on a byte")              \
     X(WEIGHTS, "/weights", F32, SW_SECTION_WEIGHTS, "n", "",                                          \
@@ -129,8 +131,7 @@ struct sw_commit {
     int64_t length[SW_SECTION_COUNT];           /* elements really used */
     struct sw_digest section[SW_SECTION_COUNT]; /* of those bytes */
     struct sw_digest result;                    /* of the result columns of the row in /rounds */
-    uint8_t reserved[24];
-    struct sw_digest checksum; /* of the bytes before it */
+    struct sw_digest checksum;                  /* of the bytes before it */
 };
 _Static_assert(sizeof(struct sw_commit) == 256,
                "the size of a commit record is part of the schema");

@@ -71,7 +71,7 @@ static enum sw_status run_step(struct training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
     int64_t batch = 0, correct = 0;
-    if (step % training->epoch_steps == 0)
+    if (step % training->epoch_steps == 0 || step == training->hooks.first_step)
         sw_data_order((uint64_t) training->spec->seed, step / training->epoch_steps,
                       training->data->count[SW_SPLIT_TRAIN], training->order);
     const int32_t *index = choose_batch(training, step, &batch);
@@ -83,7 +83,8 @@ static enum sw_status run_step(struct training *training, int64_t step) {
     if (training->hooks.after_backward != NULL)
         SW_TRY(training->hooks.after_backward(training->hooks.context, net, step,
                                               loss_sum / (double) batch));
-    return sw_optimizer_state_update(&training->optimizer, net, training->spec, step + 1,
+    return sw_optimizer_state_update(&training->optimizer, net, training->spec,
+                                     step - training->hooks.first_step + 1,
                                      learning_rate(training, step));
 }
 
@@ -127,8 +128,8 @@ static enum sw_status time_evaluation(struct training *training, int64_t done) {
 /* ---- the training --------------------------------------------------------------------------- */
 
 static enum sw_status train(struct training *training) {
-    SW_TRY(time_evaluation(training, 0));
-    for (int64_t step = 0; step < training->steps; step++) {
+    SW_TRY(time_evaluation(training, training->hooks.first_step));
+    for (int64_t step = training->hooks.first_step; step < training->steps; step++) {
         int64_t done = step + 1;
         SW_TRY(run_step(training, step));
         if (done % training->spec->train_evaluate_every == 0 || done == training->steps)

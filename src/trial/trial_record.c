@@ -39,6 +39,7 @@ static void plan_results(const struct sw_round_task *task, const struct sw_arch 
     result->nnz = plan->nnz;
     result->sparsity_requested = plan->sparsity_requested;
     if (arch->prunable > 0) result->sparsity = 1 - (double) plan->nnz / (double) arch->prunable;
+    result->first_step = plan->rewind_to;
     result->steps = plan->steps;
     result->train_images = task->data.train;
     result->validation_images = task->data.validation;
@@ -97,7 +98,8 @@ void sw_trial_count_kept(struct sw_trial_run *run) {
         result->nnz += run->kept[l];
     if (run->arch.prunable > 0)
         result->sparsity = 1 - (double) result->nnz / (double) run->arch.prunable;
-    result->train_flops = sw_train_flops(&task->spec, &run->arch, &task->data, run->kept);
+    result->train_flops = sw_train_flops_from(&task->spec, &run->arch, &task->data,
+                                              task->plan.rewind_to, run->kept);
     result->inference_flops = sw_net_forward_flops(&run->arch, run->kept);
 }
 
@@ -182,6 +184,10 @@ enum sw_status sw_trial_hand_over(struct sw_trial_run *run) {
     const struct sw_arch *arch = &run->arch;
     if (plan->theta0_owner == plan->row)
         SW_TRY(save(run, SW_SECTION_THETA0, run->theta0, (size_t) arch->parameters));
+    /* A training that diverged before the last of them has none to give. */
+    if (plan->snapshots > 0 && run->snapshots == plan->snapshots)
+        SW_TRY(save(run, SW_SECTION_THETA_K, run->theta_k,
+                    (size_t) (plan->snapshots * arch->parameters)));
     if (plan->mask_owner == plan->row)
         SW_TRY(save(run, SW_SECTION_MASK, run->mask, (size_t) arch->mask_bytes));
     SW_TRY(save_weights(run));

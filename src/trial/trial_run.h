@@ -14,7 +14,11 @@ struct sw_trial_run {
     const struct sw_sink *sink;
     /* What it makes; owned. */
     struct sw_arch arch;
-    float *theta0;               /* [parameters] */
+    float *theta0; /* [parameters] */
+    float *
+        theta_k; /* weights of the steps that others rewind to, [plan.snapshots * parameters]; or those
+                       that this round may begin with, [theta_k_count * parameters] */
+    int64_t snapshots;           /* of the former, taken so far */
     uint8_t *mask;               /* [mask_bytes] */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
@@ -34,6 +38,12 @@ void sw_trial_release(struct sw_trial_run *run);
 /* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
  * SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_snapshot.c: memory for snapshots, or those of round 0. Errors: SW_NOMEM, what the sink returns. */
+enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
+const float *sw_trial_start_weights(const struct sw_trial_run *run);
+/* trial_snapshot.c: keep the weights when they are those of a step that others rewind to. */
+enum sw_status sw_trial_take_snapshot(struct sw_trial_run *run, int64_t step) SW_NODISCARD;
 /* trial_start.c: all ones for round 0, pruned from the parent for a ticket, made from the ticket's for a
  * control.
  * Fills in `kept` and alerts where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns,

@@ -15,7 +15,8 @@
 static enum sw_status check_task(const struct sw_trial_run *run) {
     const struct sw_round_task *task = run->task;
     int64_t steps = sw_train_steps(&task->spec, run->data->count[SW_SPLIT_TRAIN]);
-    int64_t points = sw_train_curve_points(&task->spec, steps);
+    int64_t first = task->plan.rewind_to;
+    int64_t points = sw_train_curve_points_from(&task->spec, first, steps);
     if (task->n_layers != run->arch.n_layers)
         return SW_FAIL(SW_INTERNAL, "the task has %lld layers, its model %s has %lld",
                        (long long) task->n_layers, run->arch.model, (long long) run->arch.n_layers);
@@ -24,6 +25,11 @@ static enum sw_status check_task(const struct sw_trial_run *run) {
                        "the task has %lld steps and %lld evaluations instead of %lld and %lld",
                        (long long) task->plan.steps, (long long) task->plan.curve_points,
                        (long long) steps, (long long) points);
+    if (first < 0 || (first > 0 && first >= steps) ||
+        (first > 0) != (task->plan.theta_k_owner >= 0))
+        return SW_FAIL(SW_INTERNAL,
+                       "the task begins with step %lld of %lld, with weights of row %lld",
+                       (long long) first, (long long) steps, (long long) task->plan.theta_k_owner);
     return SW_OK;
 }
 
@@ -55,6 +61,7 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
 void sw_trial_release(struct sw_trial_run *run) {
     sw_net_destroy(&run->net);
     SW_FREE(&run->theta0);
+    SW_FREE(&run->theta_k);
     SW_FREE(&run->mask);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
@@ -158,7 +165,7 @@ static void report_floors(struct sw_trial_run *run, const struct sw_prune_report
                         held_at == 0 ? "layer collapse: only prune.min_keep holds %s"
                                      : "prune.min_keep holds more of %s than was to stay",
                         name);
-        sw_watch_alert(&run->watch, "prune", 0, (double) held_at, message);
+        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to, (double) held_at, message);
     }
 }
 

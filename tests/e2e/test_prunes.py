@@ -136,6 +136,37 @@ class Prunes(Case):
         messages = [text(alert["message"]) for alert in alerts if text(alert["monitor"]) == "prune"]
         self.assertTrue(any("min_keep" in message and "fc1.weight" in message for message in messages), messages)
 
+    def test_rewound_rounds_begin_with_the_weights_of_their_step(self):
+        plain = self.make("prune: {rounds: 2, rate: 0.5}\ncontrol: [reinit, random]\ngrid: {rewind.to: [0, 35, 20]}\n", ranks=2)
+        parameters = int(plain.file["/plan/models"][0]["parameters"])
+        snapshots = plain.slab(0, "theta_k").reshape(2, parameters)
+        theta0 = plain.slab(0, "theta0")
+        self.assertEqual(plain.file["/theta_k"].shape, (2 * parameters,))
+        self.assertFalse((snapshots[0] == snapshots[1]).any() and (snapshots[0] == theta0).all())
+        for row, plan in enumerate(plain.plan):
+            k = int(plain.trials[plan["trial"]]["rewind.to"]) if plan["round"] > 0 and plan["control"] != 1 else 0
+            curve, record = plain.slab(row, "curves"), plain.rounds[row]
+            self.assertEqual((plan["rewind_to"], record["first_step"], curve["step"][0]), (k, k, k))
+            self.assertEqual((record["steps"], curve["step"][-1]), (60, 60))
+            self.assertEqual(curve["step"].tolist(), sorted({k, *[s for s in (0, 20, 40, 60) if s > k]}))
+            self.assertEqual(plan["theta_k_index"], {0: -1, 35: 0, 20: 1}[k])
+        for trial, k in ((1, 35), (2, 20)):
+            ticket = self.path(f"ticket-{k}.h5")
+            self.run_ok("export", self.path("prunes.h5"), f"{trial}:2", ticket)
+            row = plain.tickets(trial)[2]
+            start, masks = plain.theta(snapshots[plain.plan[row]["theta_k_index"]]), plain.masks(row)
+            with h5py.File(ticket, "r") as file:
+                self.assertEqual(file.attrs["first_step"], k)
+                for name, group in file["params"].items():
+                    self.assertNotIn("theta0", group)
+                    expected = start[name][masks[name]] if name in masks else start[name]
+                    self.assertTrue((group["theta_k"][()] == expected.ravel()).all(), name)
+
+    def test_a_step_beyond_the_training_is_refused(self):
+        sweep = self.write("late.yaml", BASE + "rewind: {to: 60}\n")
+        error = self.run_ok("plan", sweep, code=1).stderr
+        self.assertRegex(error, r"late\.yaml:6:14: error: rewind\.to: got 60; allowed is less than the 60 steps")
+
 
 if __name__ == "__main__":
     import unittest

@@ -338,6 +338,40 @@ static void one_shot_rounds_prune_the_dense_network(void) {
     sw_sweep_fini(&sweep);
 }
 
+static void one_dense_training_keeps_the_weights_of_every_step(void) {
+    struct sw_sweep sweep;
+    int64_t steps[SW_SNAPSHOTS_MAX];
+    build_good("sweep: t\n" DATA "model: {name: mlp-8}\ntrain: {steps: 60, batch: 20}\n"
+               "prune: {rounds: 2}\ncontrol: [reinit, random]\n"
+               "grid: {prune.rate: [0.2, 0.4], rewind.to: [0, 50, 7], seed: [0, 1]}\n",
+               &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 2 + 12 * 2 * 3);
+    int64_t parameters = sweep.archs[0].parameters;
+    CU_ASSERT_EQUAL(sweep.extent[SW_SECTION_THETA_K], 2 * 2 * parameters);
+    for (int64_t row = 0; row < sweep.n_rounds; row++) {
+        const struct sw_round_plan *round = &sweep.rounds[row];
+        int64_t k = sweep.trials[round->trial].rewind_to;
+        bool rewound = round->round > 0 && round->control != SW_CONTROL_REINIT && k > 0;
+        CU_ASSERT_EQUAL(round->rewind_to, rewound ? k : 0);
+        CU_ASSERT_EQUAL(round->steps, 60);
+        CU_ASSERT_EQUAL(round->theta_k_owner,
+                        rewound ? sw_sweep_row(&sweep, round->trial, 0, SW_CONTROL_TICKET) : -1);
+        CU_ASSERT_EQUAL(round->theta_k_index, rewound ? (k == 7) : -1);
+        CU_ASSERT_EQUAL(round->snapshots, round->round == 0 ? 2 : 0);
+        if (round->round > 0) continue;
+        CU_ASSERT_EQUAL(round->length[SW_SECTION_THETA_K], 2 * parameters);
+        CU_ASSERT_EQUAL(sw_sweep_snapshots(&sweep, row, steps), 2);
+        CU_ASSERT_EQUAL(steps[0], 50);
+        CU_ASSERT_EQUAL(steps[1], 7);
+    }
+    const struct sw_round_plan *late = &sweep.rounds[sw_sweep_row(&sweep, 2, 1, SW_CONTROL_TICKET)];
+    const struct sw_round_plan *whole =
+        &sweep.rounds[sw_sweep_row(&sweep, 0, 1, SW_CONTROL_TICKET)];
+    CU_ASSERT_TRUE(late->flops < 0.3 * whole->flops);
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+}
+
 /* ---- --set ---------------------------------------------------------------------------------- */
 
 static void a_set_replaces_values_axes_and_names(void) {
@@ -492,6 +526,8 @@ int main(void) {
          initial_weights_are_shared_by_network_distribution_and_seed},
         {"controls own what they change", controls_own_what_they_change},
         {"one-shot rounds prune the dense network", one_shot_rounds_prune_the_dense_network},
+        {"one dense training keeps the weights of every step",
+         one_dense_training_keeps_the_weights_of_every_step},
         CU_TEST_INFO_NULL,
     };
     CU_TestInfo sets[] = {

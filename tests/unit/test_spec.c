@@ -49,7 +49,7 @@ static void bad_values_are_refused_and_change_nothing(void) {
         {"train.batch", "0", "not within"},         {"train.batch", "60.5", "whole number"},
         {"seed", "9007199254740993", "not within"}, {"model.name", "a b", "not a name"},
         {"control", "reinit,", "list of names"},    {"data.shape", "1x28", "three whole numbers"},
-        {"data.shape", "1x28x0", "not within"},     {"rewind.to", "5", "not within"}};
+        {"data.shape", "1x28x0", "not within"},     {"rewind.to", "-5", "not within"}};
     struct sw_trial_spec spec, before;
     sw_spec_set_defaults(&spec);
     before = spec;

@@ -273,7 +273,7 @@ static void damage_in_any_section_is_named_and_repaired(void) {
     set_up(&fixture);
     commit_all(&fixture);
     for (int s = 0; s < SW_SECTION_COUNT; s++) {
-        int64_t row = s == SW_SECTION_THETA0 ? 2 : 3;
+        int64_t row = s == SW_SECTION_THETA0 ? 2 : s == SW_SECTION_THETA_K ? 0 : 3;
         size_t used = s == SW_SECTION_ALERTS ? sizeof(struct sw_alert) : 8;
         flip(&fixture, slab_of(&fixture, row, (enum sw_section) s) + (off_t) used - 1);
         struct sw_round_check check = check_row(&fixture, row, true);
