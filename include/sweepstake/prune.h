@@ -49,6 +49,10 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
  * lower layer. A pool is a layer; with scope global, all layers, but for the output layer when its
  * output_rate is not 1. */
 
+/* Can this be done with this network? Errors: SW_CONFIG, with *key the setting to look at. */
+enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              const char **key) SW_NODISCARD;
+
 /* How much of a round's counts is exact before anything is trained. */
 enum sw_prune_known {
     SW_PRUNE_KNOWS_LAYERS, /* what every layer keeps */
@@ -77,8 +81,8 @@ double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch
 /* ---- controls -------------------------------------------------------------------------------- */
 
 /* The mask of a control of `round` from its ticket's, arch->mask_bytes each: the same for
- * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew; for
- * SW_CONTROL_SHUFFLE the mask of every layer in another order. Errors: SW_NOMEM, SW_INTERNAL. */
+ * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew one by one; for
+ * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape. Errors: SW_NOMEM, SW_INTERNAL. */
 enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) SW_NODISCARD;

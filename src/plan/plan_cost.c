@@ -18,7 +18,10 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     struct sw_payload_layout payload;
     int64_t likely[SW_MAX_LAYERS];
     sw_prune_likely(spec, arch, round->round, likely);
-    sw_net_predict_memory(arch, likely, batch, plan->source->isa, &memory);
+    bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
+                 round->control != SW_CONTROL_RANDOM;
+    (units ? sw_net_predict_unit_memory : sw_net_predict_memory)(arch, likely, batch,
+                                                                 plan->source->isa, &memory);
     sw_payload_lay_out(round, &payload);
     /* While pruning: initial weights, trained weights and scores of the whole network. */
     int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);

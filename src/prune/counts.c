@@ -12,6 +12,35 @@ enum sw_prune_known sw_prune_known(const struct sw_trial_spec *spec) {
     return global ? SW_PRUNE_KNOWS_TOTAL : SW_PRUNE_KNOWS_LAYERS;
 }
 
+/* Units can be removed where every layer reads the one before and nothing else. */
+static bool is_chain(const struct sw_arch *arch) {
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        if (layer->rank != 2) return false;
+        if (l > 0 && layer->shape[1] != sw_arch_layer(arch, l - 1)->shape[0]) return false;
+        if (layer->output != (l == arch->n_layers - 1)) return false;
+    }
+    return true;
+}
+
+enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              const char **key) {
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    bool any = false;
+    *key = "prune.granularity";
+    if (kind->side == 0 && !is_chain(arch))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: %s needs a fully connected network, %s is none",
+                       kind->name, arch->model);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        any |= sw_groups_count(kind, sw_arch_layer(arch, l)) > 0;
+    if (!any && spec->prune_rounds > 0)
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
+                       arch->model, (long long) kind->side, (long long) kind->side);
+    return SW_OK;
+}
+
 /* ---- groups of a layer ---------------------------------------------------------------------- */
 
 /* At most: the others of its pool keep no more than their floors. */

@@ -73,6 +73,39 @@ int64_t sw_groups_most(const struct sw_granularity *kind, const struct sw_param 
     return most;
 }
 
+int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t group) {
+    int64_t side = kind->side;
+    if (side < 2) return 0;
+    int64_t rows = layer->shape[0], columns = columns_of(layer), wide = divide_up(columns, side);
+    bool below = (group / wide + 1) * side > rows, beside = (group % wide + 1) * side > columns;
+    return below * 2 + beside;
+}
+
+/* ---- from weights to groups and back -------------------------------------------------------- */
+
+void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
+                    const uint8_t *mask, uint8_t *found, int64_t first) {
+    for (int64_t i = 0; i < layer->count; i++) {
+        if (!sw_mask_get(mask, i)) continue;
+        int64_t at = first + sw_groups_index(kind, layer, i);
+        found[at >> 3] |= (uint8_t) (1U << (at & 7));
+    }
+}
+
+static bool is_there(struct sw_group_bits bits, int64_t group) {
+    return bits.mask == NULL || sw_mask_get(bits.mask, bits.first + group);
+}
+
+void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
+                    struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask) {
+    int64_t columns = columns_of(layer);
+    for (int64_t i = 0; i < layer->count; i++)
+        if (!is_there(own, sw_groups_index(kind, layer, i)) ||
+            (kind->side == 0 && !is_there(inputs, i % columns)))
+            sw_mask_clear_bit(mask, i);
+}
+
 /* ---- scores --------------------------------------------------------------------------------- */
 
 /* One run of a group's kept elements. */

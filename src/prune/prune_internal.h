@@ -30,6 +30,22 @@ int64_t sw_groups_index(const struct sw_granularity *kind, const struct sw_param
 /* Weights of the largest `groups` groups of a layer by itself. */
 int64_t sw_groups_most(const struct sw_granularity *kind, const struct sw_param *layer,
                        int64_t groups);
+/* Groups of equal shape are in one class, of SW_GROUP_CLASSES: blocks may be cut by an edge. */
+#define SW_GROUP_CLASSES 4
+int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t group);
+/* Which groups of a layer are there: bits first .. of a mask; all of them when it is NULL. */
+struct sw_group_bits {
+    const uint8_t *mask;
+    int64_t first;
+};
+/* Set the bits of groups of which `mask` keeps a weight. */
+void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
+                    const uint8_t *mask, uint8_t *found, int64_t first);
+/* Clear the weights of groups that are gone; those of a unit also where they read one that is gone
+ * from the layer before. */
+void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
+                    struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask);
 /* Scores of a layer's groups: the mean over the kept elements; NaN for a group without any. */
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
                      const uint8_t *mask, const float *scores, float *out);

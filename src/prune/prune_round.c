@@ -77,9 +77,7 @@ static void score_layer(const struct sw_trial_spec *spec, const struct sw_criter
     if (scratch->ladder.pool_of[input->layer] < 0) return;
     criterion->score(input, scratch->scores);
     sw_groups_score(kind, layer, before, scratch->scores, scratch->group_scores + first);
-    for (int64_t i = 0; i < layer->count; i++)
-        if (sw_mask_get(before, i))
-            set_bit(scratch->alive, first + sw_groups_index(kind, layer, i));
+    sw_groups_find(kind, layer, before, scratch->alive, first);
 }
 
 static enum sw_status score_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
@@ -197,21 +195,12 @@ static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_repo
 
 /* ---- from groups to weights ----------------------------------------------------------------- */
 
-/* Is a group of a layer alive? Layers without groups stay whole. */
-static bool is_alive(const struct scratch *scratch, int64_t l, int64_t group) {
-    return scratch->ladder.pool_of[l] < 0 || sw_mask_get(scratch->alive, scratch->first[l] + group);
-}
-
-/* Clear the weights of groups that are gone; of a unit also those of the next layer that read it. */
-static void thin_layer(const struct sw_granularity *kind, const struct sw_param *layer, int64_t l,
-                       const struct scratch *scratch, uint8_t *mask) {
-    int64_t columns = layer->count / layer->shape[0];
-    bool reads = kind->side == 0 && l > 0;
-    for (int64_t i = 0; i < layer->count; i++) {
-        bool stays = is_alive(scratch, l, sw_groups_index(kind, layer, i)) &&
-                     (!reads || is_alive(scratch, l - 1, i % columns));
-        if (!stays) sw_mask_clear_bit(mask, i);
-    }
+/* The groups of a layer that are left; layers without groups stay whole. */
+static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l) {
+    struct sw_group_bits bits = {NULL, 0};
+    if (l >= 0 && scratch->ladder.pool_of[l] >= 0)
+        bits = (struct sw_group_bits){scratch->alive, scratch->first[l]};
+    return bits;
 }
 
 /* The pools keep what the ladder says, or something is wrong with the parent's mask. */
@@ -243,7 +232,8 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
     SW_TRY_TO(check_counts(scratch), status, cleanup);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        thin_layer(sw_granularity_of(spec), layer, l, scratch, scratch->mask + layer->mask_offset);
+        sw_groups_thin(sw_granularity_of(spec), layer, bits_of(scratch, l), bits_of(scratch, l - 1),
+                       scratch->mask + layer->mask_offset);
     }
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
     *report = found;

@@ -86,7 +86,8 @@ class Prunes(Case):
             self.assertLessEqual(record["nnz"], plain.plan[row]["nnz"])
             self.assertTrue((np.array(kept) <= plain.file["/plan/kept"][row]).all())
             self.assertAlmostEqual(record["sparsity"], 1 - sum(kept) / record["prunable"], places=12)
-            self.assertGreater(record["train_accuracy"], 0.3, "learns")
+            if record["round"] == 0:
+                self.assertGreater(record["train_accuracy"], 0.4, "learns")
         return plain
 
     def test_one_shot_cuts_the_dense_network(self):
@@ -161,6 +162,110 @@ class Prunes(Case):
                     self.assertNotIn("theta0", group)
                     expected = start[name][masks[name]] if name in masks else start[name]
                     self.assertTrue((group["theta_k"][()] == expected.ravel()).all(), name)
+
+    def blocks(self, mask, side):
+        """Alive blocks of a mask, which has to be made of whole ones."""
+        rows, columns = mask.shape
+        alive = np.zeros((-(-rows // side), -(-columns // side)), bool)
+        for r, c in np.ndindex(alive.shape):
+            part = mask[r * side : (r + 1) * side, c * side : (c + 1) * side]
+            self.assertIn(part.mean(), (0, 1), "a block is whole or gone")
+            alive[r, c] = part.all()
+        return alive
+
+    def test_blocks_are_removed_by_their_mean_magnitude(self):
+        plain = self.make("prune: {rounds: 4, rate: 0.3, output_rate: 1}\ncontrol: [random, shuffle]\n"
+                          "grid: {prune.granularity: [block4, block8, block16], prune.scope: [layer, global]}\n")
+        for trial, settings in enumerate(plain.trials):
+            side, layer_scope = int(text(settings["prune.granularity"])[5:]), text(settings["prune.scope"]) == "layer"
+            rows = plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                weights, kept, gone, counts = plain.weights(parent), [], [], []
+                for name, mask in plain.masks(row).items():
+                    if min(mask.shape) <= side:
+                        self.assertTrue(mask.all(), "a layer of less than two blocks per side stays whole")
+                        continue
+                    now, before = self.blocks(mask, side), self.blocks(plain.masks(parent)[name], side)
+                    score = np.array([[np.abs(weights[name][r * side : (r + 1) * side, c * side : (c + 1) * side]).mean(
+                        dtype=np.float64) for c in range(now.shape[1])] for r in range(now.shape[0])])
+                    kept.append(score[now])
+                    gone.append(score[before & ~now])
+                    counts.append((int(now.sum()), int(before.sum())))
+                if not layer_scope:
+                    kept, gone = [np.concatenate(kept)], [np.concatenate(gone)]
+                    counts = [tuple(sum(pair) for pair in zip(*counts))]
+                for stays, goes, (now, before) in zip(kept, gone, counts):
+                    self.assertEqual(now, before - int(0.3 * before + 0.5))
+                    self.assertGreaterEqual(stays.min() * (1 + 1e-6), goes.max(initial=0))
+                shuffled = int(plain.rows[trial, plain.plan[row]["round"], 3])
+                for name, mask in plain.masks(shuffled).items():
+                    self.assertEqual(mask.sum(), plain.masks(row)[name].sum())
+                    if min(mask.shape) > side:
+                        self.blocks(mask, side)
+
+    def test_neurons_leave_a_smaller_dense_network(self):
+        plain = self.make("prune: {granularity: neuron, rounds: 4, rate: 0.3}\ncontrol: [reinit, random, shuffle]\n"
+                          "grid: {prune.scope: [layer, global]}\n", ranks=2)
+        for trial in range(2):
+            left, rows = [26, 20], plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                masks, before = list(plain.masks(row).values()), list(plain.masks(parent).values())
+                weights = list(plain.weights(parent).values())[::2]
+                units = [mask.any(1) for mask in masks]
+                self.assertTrue((masks[0] == np.repeat(units[0][:, None], 36, 1)).all())
+                self.assertTrue((masks[1] == np.outer(units[1], units[0])).all())
+                self.assertTrue((masks[2] == np.outer(np.ones(4, bool), units[1])).all())
+                scores = [np.abs(w).sum(1, dtype=np.float64) / np.maximum(m.sum(1), 1) for w, m in zip(weights[:2], before[:2])]
+                was = [mask.any(1) for mask in before[:2]]
+                if trial == 0:
+                    left = [n - int(0.3 * n + 0.5) for n in left]
+                    self.assertEqual([int(u.sum()) for u in units[:2]], left)
+                    pairs = [(s[u], s[w & ~u]) for s, u, w in zip(scores, units, was)]
+                else:
+                    total = sum(int(w.sum()) for w in was)
+                    self.assertEqual(sum(int(u.sum()) for u in units[:2]), total - int(0.3 * total + 0.5))
+                    pairs = [(np.concatenate([s[u] for s, u in zip(scores, units)]),
+                              np.concatenate([s[w & ~u] for s, u, w in zip(scores, units, was)]))]
+                for stays, goes in pairs:
+                    self.assertGreaterEqual(stays.min() * (1 + 1e-6), goes.max(initial=0))
+                self.assertEqual(set(text(f) for f in plain.slab(row, "layers")["format"]), {"dense"})
+                biases = plain.weights(row)["fc1.bias"]
+                self.assertTrue((biases[~units[0]] == 0).all(), "biases of removed units stay what they were")
+                self.assertTrue((biases[units[0]] != 0).any())
+            first, last = plain.rounds[rows[0]], plain.rounds[rows[-1]]
+            self.assertLess(last["bytes_activations"], first["bytes_activations"])
+
+    def test_what_cannot_be_is_refused(self):
+        for settings, line, message in (
+                ("prune: {granularity: block16}\nmodel: {name: mlp-12}\n", 6, "two blocks of 16 x 16"),
+                ("prune: {granularity: neuron, output_rate: 0.5}\n", 6, "prune.output_rate is not used"),
+                ("prune: {granularity: block5}\n", 6, "unknown word block5"),
+                ("prune: {schedule: oneshot}\n", 6, "did you mean one-shot?"),
+                ("prune: {scope: model}\n", 6, "prune.scope: unknown word model"),
+                ("control: [rewind]\n", 6, "control: unknown word rewind")):
+            base = BASE.replace("model: {name: mlp-26-20}\n", "") if "model" in settings and "mlp-12" in settings else BASE
+            sweep = self.write("refused.yaml", base + settings)
+            error = self.run_ok("plan", sweep, code=1).stderr
+            self.assertIn(message, error)
+            self.assertRegex(error, rf"refused\.yaml:{line if base is BASE else line - 1}:\d+: error")
+
+    EVERYTHING = """control: [reinit, random, shuffle]
+prune: {rounds: 2, rate: 0.4}
+grid:
+  prune.granularity: [weight, block4, neuron]
+  prune.scope: [layer, global]
+  prune.schedule: [iterative, one-shot]
+  rewind.to: [0, 13]
+"""
+
+    def test_one_digest_for_any_ranks_and_threads(self):
+        sweep = self.write("everything.yaml", BASE.replace("steps: 60", "steps: 40") + self.EVERYTHING)
+        digests = {}
+        for ranks, threads in ((1, 1), (2, 3), (4, 2)):
+            store = self.path(f"everything-{ranks}-{threads}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            digests[ranks, threads] = self.digest(store)
+        self.assertEqual(len(set(digests.values())), 1, digests)
 
     def test_a_step_beyond_the_training_is_refused(self):
         sweep = self.write("late.yaml", BASE + "rewind: {to: 60}\n")

@@ -236,7 +236,8 @@ static void registries_list_their_words(void) {
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(0, NULL), "iterative");
     CU_ASSERT_STRING_EQUAL(sw_scope_at(1, &summary), "global");
     CU_ASSERT_PTR_NULL(sw_scope_at(2, &summary));
-    CU_ASSERT_PTR_NULL(sw_granularity_at(1, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(4, &summary), "neuron");
+    CU_ASSERT_PTR_NULL(sw_granularity_at(5, NULL));
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(1, &summary), "one-shot");
     CU_ASSERT_PTR_NULL(sw_prune_schedule_at(2, NULL));
     CU_ASSERT_PTR_NULL(sw_criterion_find("magnitudes"));
