@@ -1,5 +1,6 @@
 # Sweepstake. `make help` lists the targets. Everything that is built lies under build/.
-#   BUILD=release|asan    which build (asan: address and undefined-behaviour sanitizers)
+#   BUILD=release|asan|fuzz  which build (asan: address and undefined-behaviour sanitizers; fuzz: those,
+#                            and libFuzzer's counters, with clang)
 #   V=1                   show the commands
 
 BUILD  ?= release
@@ -19,6 +20,7 @@ PACKAGES := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev h
             zlib1g-dev dataset-fashion-mnist python3 python3-numpy python3-h5py python3-pandas \
             python3-matplotlib python3-xxhash
 CHECK_PACKAGES := clang-format clang-tidy cppcheck universal-ctags
+FUZZ_PACKAGES := clang libclang-rt-14-dev libomp-dev
 
 # ---- flags --------------------------------------------------------------------------------------
 
@@ -34,6 +36,10 @@ COMMON := -std=c11 -D_GNU_SOURCE -Iinclude $(PKG_CFLAGS) -fopenmp -ffp-contract=
           -MMD -MP -g
 CFLAGS_release := -O2 -fno-omit-frame-pointer
 CFLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ifeq ($(BUILD),fuzz)
+CC := clang
+endif
 ALL_CFLAGS := $(COMMON) $(WARN) $(CFLAGS_$(BUILD)) $(CFLAGS)
 ALL_LDFLAGS := $(CFLAGS_$(BUILD)) -fopenmp $(LDFLAGS)
 
@@ -58,9 +64,15 @@ TEST_SOURCES := $(wildcard tests/unit/*.c tests/contract/*.c tests/mpi/*.c)
 TESTS := $(TEST_SOURCES:tests/%.c=$(OUT)/tests/%)
 C_FILES := $(SOURCES) $(TEST_SOURCES) $(wildcard tests/support/*.c)
 H_FILES := $(wildcard include/sweepstake/*.h src/*/*.h src/hal/*/*.h tests/support/*.h tests/contract/*.h)
+FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(filter tests/fuzz/fuzz_%,$(FUZZ_SOURCES)))
+FUZZ_SUPPORT := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out tests/fuzz/fuzz_%,$(FUZZ_SOURCES))) \
+                $(OUT)/obj/tests/support/small_sweep.o $(OUT)/obj/tests/support/idx_files.o
+C_FILES += $(FUZZ_SOURCES)
+H_FILES += $(wildcard tests/fuzz/*.h)
 
 .PHONY: all program tests deps check-deps demo demo-run test test-run test-python check format \
-        format-check lint tidy sanitize bench install clean help map info
+        format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
 .DEFAULT_GOAL := all
 
 all: program ## build build/sweepstake (installs nothing)
@@ -89,8 +101,15 @@ $(PROGRAM): $(MAIN) $(LIBRARY)
 $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIBRARY) $(TEST_LIBS) $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(SUPPORT) $(LIBRARY) $(TEST_LIBS) $(PKG_LIBS)
+# This one stands in for the other ranks: its own sw_comm_size and sw_comm_send come first.
+$(OUT)/tests/unit/test_sched_coordinator: TEST_LDFLAGS := -Wl,--allow-multiple-definition
 
+$(FUZZERS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIBRARY)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LIBRARY) $(PKG_LIBS)
+
+-include $(FUZZ_SOURCES:%.c=$(OUT)/obj/%.d)
 -include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TEST_SOURCES:%.c=$(OUT)/obj/%.d)
 .SECONDARY:
 
@@ -118,7 +137,7 @@ check: check-deps ## format, lint, layering, static analysis, unit tests under s
 	@$(MAKE) --no-print-directory sanitize
 
 bench: program ## time training steps of this build
-	$(PROGRAM) bench step
+	$(PROGRAM) bench step --batch 128 --sparsity 0,0.8,0.9,0.95,0.98
 
 install: program ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/sweepstake
@@ -155,6 +174,17 @@ $(OUT)/tidy/%.ok: %.c $(H_FILES) .clang-tidy
 sanitize: ## unit and contract tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory -j2 BUILD=asan program tests
 	@sh tests/run.sh build/asan unit contract
+
+# How long `fuzz` runs each harness and `soak` goes on; FUZZ=sweep runs one harness only.
+SECONDS ?= 600
+fuzz: ## feed hostile bytes to every reader with libFuzzer (SECONDS=600 each, FUZZ=NAME for one)
+	@sh tests/support/install_packages.sh $(FUZZ_PACKAGES)
+	@$(MAKE) --no-print-directory BUILD=fuzz fuzzers
+	@sh tests/fuzz/run.sh build/fuzz $(SECONDS) $(FUZZ)
+fuzzers: $(FUZZERS)
+
+soak: program ## kill runs at random and compare what is finished in the end (SECONDS=600 SEED=1)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 map: ## the folder map, from the first lines of the headers
 	@sh tests/lint/map.sh

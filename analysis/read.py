@@ -190,8 +190,11 @@ class Store:
     def rounds(self):
         """One row per committed training, indexed by row: results, times, places, and `weights_left` (share)."""
         commits = self.commits()
-        table = self.file["/rounds"][()]
-        frame = _frame(table[commits.index.to_numpy(dtype=int)]).set_index("row", drop=False)
+        table = self.file["/rounds"][()][commits.index.to_numpy(dtype=int)]
+        for row, record, checksum in zip(commits.index, table, commits["rounds_checksum"]):
+            if _digest([record.tobytes()]) != bytes(checksum):
+                raise StoreError(f"{self.path}: /rounds of row {row} is damaged")
+        frame = _frame(table).set_index("row", drop=False)
         frame["weights_left"] = frame["nnz"] / frame["prunable"]
         return frame
 

@@ -17,7 +17,10 @@ export LSAN_OPTIONS="suppressions=$top/tests/support/leaks.supp:print_suppressio
 passed=0
 failed=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Ranks that a test kills leave their shared memory behind: it goes with this folder.
+segments=$(mktemp -d -p /dev/shm sweepstake-test-XXXXXX 2>/dev/null || mktemp -d)
+export OMPI_MCA_btl_vader_backing_directory="$segments"
+trap 'rm -rf "$log" "$segments"' EXIT
 
 run() { # label, command ...
     label=$1

@@ -129,6 +129,15 @@ class Damage(WithStore):
                 store.weights(3)
             store.weights(2)
 
+    def test_damaged_results_are_named(self):
+        with read.Store(self.path) as store:
+            dataset = store.file["/rounds"]
+            offset = dataset.id.get_offset() + 4 * dataset.dtype.itemsize + dataset.dtype.fields["test_accuracy"][1]
+        with read.Store(self.changed("results.h5", offset, 1)) as store:
+            with self.assertRaisesRegex(read.StoreError, "/rounds of row 4 is damaged"):
+                store.rounds()
+            store.curves()
+
     def test_a_torn_commit_is_not_a_round(self):
         with read.Store(self.path) as store:
             offset = store.file["/commits"].id.get_offset() + 5 * read.COMMIT_BYTES + 40

@@ -7,7 +7,7 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 1
+#define SW_BACKEND_ABI 2
 
 struct sw_buffer {
     struct sw_hal *hal;
@@ -85,6 +85,9 @@ struct sw_backend {
                            struct sw_buffer *dlogits, double *loss_sum, int64_t *correct);
     enum sw_status (*sgd)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
                           struct sw_buffer *v, int64_t n, float lr, float momentum, float decay);
+    enum sw_status (*nesterov)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
+                               struct sw_buffer *v, int64_t n, float lr, float momentum,
+                               float decay);
     enum sw_status (*adam)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step);

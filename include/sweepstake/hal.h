@@ -163,13 +163,21 @@ enum sw_status sw_hal_loss(struct sw_hal *hal, const struct sw_buffer *logits,
 enum sw_status sw_hal_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                           struct sw_buffer *v, int64_t n, float lr, float momentum,
                           float decay) SW_NODISCARD;
+/* g += decay w; v = momentum v + g; w -= lr (g + momentum v). Nesterov's momentum in PyTorch's form:
+ * w stands where the gradient is taken, one momentum step ahead. */
+enum sw_status sw_hal_nesterov(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                               struct sw_buffer *v, int64_t n, float lr, float momentum,
+                               float decay) SW_NODISCARD;
 struct sw_adam_step {
-    float lr, beta1, beta2, epsilon, decay;
+    float lr, beta1, beta2, epsilon;
+    float decay;       /* L2 penalty, in the gradient: Adam's */
+    float decoupled;   /* decay beside the gradient: AdamW's */
     float correction1; /* 1 - beta1^t */
     float correction2; /* 1 - beta2^t */
 };
-/* g += decay w; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2;
- * w -= lr (m/correction1) / (sqrt(v/correction2) + epsilon). Kingma & Ba 2015, PyTorch's order. */
+/* w *= 1 - lr decoupled; g += decay w; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2;
+ * w -= lr (m/correction1) / (sqrt(v/correction2) + epsilon). Kingma & Ba 2015, Loshchilov & Hutter
+ * 2019, PyTorch's order. */
 enum sw_status sw_hal_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) SW_NODISCARD;

@@ -20,10 +20,12 @@
 enum sw_field_kind {
     SW_KIND_INT,
     SW_KIND_REAL,
+    SW_KIND_BOOL,
     SW_KIND_TEXT,
     SW_KIND_NAME,
     SW_KIND_NAMES,
-    SW_KIND_SHAPE
+    SW_KIND_SHAPE,
+    SW_KIND_NUMBERS
 };
 
 /* What a field can change; see trial_spec.def. */
@@ -53,10 +55,12 @@ enum sw_registry {
 
 #define SW_TYPE_INT(member) int64_t member;
 #define SW_TYPE_REAL(member) double member;
+#define SW_TYPE_BOOL(member) int64_t member;
 #define SW_TYPE_TEXT(member) char member[256];
 #define SW_TYPE_NAME(member) char member[32];
 #define SW_TYPE_NAMES(member) char member[96];
 #define SW_TYPE_SHAPE(member) char member[32];
+#define SW_TYPE_NUMBERS(member) char member[96];
 
 /* One variant with one seed. Plain data: may be copied, compared by bytes (unused bytes are zero),
  * sent to another process of the same build. */
@@ -69,15 +73,15 @@ struct sw_trial_spec {
 struct sw_field {
     const char *key; /* "train.optimizer.lr" */
     const char *member;
-    enum sw_field_kind kind;
-    size_t offset;             /* in struct sw_trial_spec */
-    size_t size;               /* bytes of the member */
-    const char *preset;        /* default as text; "" is null */
-    double lowest, highest;    /* INT, REAL, SHAPE elements */
-    enum sw_registry registry; /* NAME, NAMES */
+    size_t offset;          /* in struct sw_trial_spec */
+    size_t size;            /* bytes of the member */
+    const char *preset;     /* default as text; "" is null */
+    double lowest, highest; /* INT, REAL, elements of SHAPE and NUMBERS */
     const char *unit;
-    enum sw_field_stage stage;
     const char *help;
+    enum sw_field_kind kind;
+    enum sw_registry registry; /* NAME, NAMES */
+    enum sw_field_stage stage;
 };
 
 /* All fields in the order of the table. */
@@ -88,7 +92,8 @@ const struct sw_field *sw_spec_find_field(const char *key);
 /* All defaults. */
 void sw_spec_set_defaults(struct sw_trial_spec *spec);
 
-/* Set one field from text, checking kind and bounds ("0.2", "null", "adam", "a,b", "1x28x28").
+/* Set one field from text, checking kind and bounds ("0.2", "null", "true", "adam", "a,b", "1x28x28",
+ * "80,120").
  * Registry words are not checked here. Errors: SW_CONFIG with a text that names the key, the value
  * and what is allowed; the spec is then unchanged. */
 enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *field,
@@ -109,6 +114,9 @@ bool sw_spec_word(const char *names, size_t index, char word[32]);
 
 /* Elements of a SHAPE field into shape[0..4); returns how many (0 when malformed). */
 int sw_spec_shape(const char *text, int64_t shape[4]);
+
+/* Iterate the numbers of a NUMBERS field: number `index` into *number, false past the end. */
+bool sw_spec_number(const char *numbers, size_t index, double *number);
 
 /* ---- controls ------------------------------------------------------------------------------- */
 
@@ -199,11 +207,11 @@ struct sw_alert {
 /* A column of one of the four tables above. */
 struct sw_column {
     const char *name;
-    enum sw_column_kind kind;
-    size_t offset; /* in the row struct */
-    size_t size;   /* bytes */
     const char *unit;
     const char *description;
+    size_t offset; /* in the row struct */
+    size_t size;   /* bytes */
+    enum sw_column_kind kind;
     bool result; /* part of the digest */
 };
 enum sw_table { SW_TABLE_ROUNDS, SW_TABLE_LAYERS, SW_TABLE_CURVES, SW_TABLE_ALERTS };

@@ -44,11 +44,11 @@ const char *sw_status_text(void);
 /* Source position ("store_create.c:42") of this thread's last failure, for logs. */
 const char *sw_status_origin(void);
 
-/* Record a failure and return its code. Use SW_FAIL, which fills in the position. Keeps errno. */
-enum sw_status sw_status_fail(enum sw_status code, const char *file, int line, const char *format,
-                              ...) SW_PRINTF(4, 5) SW_NODISCARD;
+/* Record a failure. Use SW_FAIL, which fills in the position. Keeps errno. */
+void sw_status_record(const char *file, int line, const char *format, ...) SW_PRINTF(3, 4);
 
-#define SW_FAIL(code, ...) sw_status_fail((code), __FILE__, __LINE__, __VA_ARGS__)
+/* Record a failure and be its code: `return SW_FAIL(SW_IO, "%s: %s", path, reason);` */
+#define SW_FAIL(code, ...) (sw_status_record(__FILE__, __LINE__, __VA_ARGS__), (code))
 
 /* Return from this function when a call fails. */
 #define SW_TRY(call)                                                                               \

@@ -21,26 +21,44 @@ struct sw_optimizer {
     enum sw_status (*update)(struct sw_hal *hal, const struct sw_trial_spec *spec,
                              const struct sw_net_param *param, struct sw_buffer *const *states,
                              int64_t step, double lr);
+    /* Do the settings fit together? NULL: they always do. Errors: SW_CONFIG, with *key the setting
+     * to look at. */
+    enum sw_status (*check)(const struct sw_trial_spec *spec, const char **key);
 };
 const struct sw_optimizer *sw_optimizer_at(size_t index);
 const struct sw_optimizer *sw_optimizer_find(const char *name);
 
 /* ---- learning-rate schedules: one file and one line in src/train/schedules.def each --------- */
 
+/* A step of a training and what surrounds it. */
+struct sw_lr_moment {
+    int64_t step;        /* from 0 */
+    int64_t steps;       /* of the training */
+    int64_t epoch_steps; /* of one epoch */
+    int64_t warmup;      /* steps of the warmup; sw_lr_at fills it */
+};
+
 struct sw_lr_schedule {
     const char *name;
     const char *summary;
-    const char *const
-        *options; /* keys of the train.schedule.* fields it uses beside the warmup's */
-    /* Factor on the base rate at `step` (from 0) of `steps`, without the warmup. */
-    double (*factor)(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
+    /* Keys of the train.schedule.* fields it uses beside the warmup's. */
+    const char *const *options;
+    /* Factor on the base rate, without the warmup. Its bits must not depend on the processor: no
+     * functions of the C library that round differently (cos, pow). */
+    double (*factor)(const struct sw_trial_spec *spec, const struct sw_lr_moment *moment);
+    /* As in struct sw_optimizer. */
+    enum sw_status (*check)(const struct sw_trial_spec *spec, const char **key);
 };
 const struct sw_lr_schedule *sw_lr_schedule_at(size_t index);
 const struct sw_lr_schedule *sw_lr_schedule_find(const char *name);
 
-/* Learning rate of `step` (from 0): base * factor, times a linear ramp from warmup.start to 1 over
- * the first ceil(fraction * steps) steps. */
-double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps);
+/* Learning rate of step `step` (from 0): base * factor, times a linear ramp from warmup.start to 1
+ * over the first ceil(fraction * steps) steps. */
+double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps, int64_t epoch_steps);
+
+/* Are optimizer and schedule known, and do their settings fit together? Errors: SW_CONFIG, with
+ * *key the setting to look at. */
+enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key) SW_NODISCARD;
 
 /* ---- length --------------------------------------------------------------------------------- */
 

@@ -37,8 +37,7 @@ const char *sw_status_origin(void) {
     return origin;
 }
 
-enum sw_status sw_status_fail(enum sw_status code, const char *file, int line, const char *format,
-                              ...) {
+void sw_status_record(const char *file, int line, const char *format, ...) {
     int saved_errno = errno;
     /* The message may quote the previous one: format into a second buffer first. */
     char fresh[sizeof text];
@@ -50,5 +49,4 @@ enum sw_status sw_status_fail(enum sw_status code, const char *file, int line, c
     const char *slash = strrchr(file, '/');
     (void) snprintf(origin, sizeof origin, "%s:%d", slash != NULL ? slash + 1 : file, line);
     errno = saved_errno;
-    return code;
 }

@@ -19,6 +19,8 @@ static const char *kind_name(enum sw_field_kind kind) {
         return "whole number";
     case SW_KIND_REAL:
         return "number";
+    case SW_KIND_BOOL:
+        return "true or false";
     case SW_KIND_TEXT:
         return "text";
     case SW_KIND_NAME:
@@ -27,6 +29,8 @@ static const char *kind_name(enum sw_field_kind kind) {
         return "list of words";
     case SW_KIND_SHAPE:
         return "shape";
+    case SW_KIND_NUMBERS:
+        return "list of numbers";
     }
     return "";
 }
@@ -42,8 +46,9 @@ static enum sw_status add_words(enum sw_registry registry, struct sw_text *out) 
 static enum sw_status add_allowed(const struct sw_field *field, struct sw_text *out) {
     if (field->registry != SW_REGISTRY_NONE) return add_words(field->registry, out);
     if (field->kind == SW_KIND_TEXT) return SW_OK;
+    if (field->kind == SW_KIND_BOOL) return sw_text_add(out, "true | false");
     const char *blank = field->unit[0] != '\0' ? " " : "";
-    if (field->kind == SW_KIND_REAL)
+    if (field->kind == SW_KIND_REAL || field->kind == SW_KIND_NUMBERS)
         return sw_text_add(out, "%.7g .. %.7g%s%s", field->lowest, field->highest, blank,
                            field->unit);
     return sw_text_add(out, "%.0f .. %.0f%s%s", field->lowest, field->highest, blank, field->unit);
@@ -52,10 +57,11 @@ static enum sw_status add_allowed(const struct sw_field *field, struct sw_text *
 static enum sw_status add_key(struct sw_cli_table *table, const struct sw_field *field) {
     struct sw_text allowed = {0};
     enum sw_status status = add_allowed(field, &allowed);
-    const char *preset = field->preset[0] != '\0'       ? field->preset
-                         : field->kind == SW_KIND_NAMES ? "[]"
-                         : field->kind == SW_KIND_TEXT  ? "\"\""
-                                                        : "null";
+    bool list = field->kind == SW_KIND_NAMES || field->kind == SW_KIND_NUMBERS;
+    const char *preset = field->preset[0] != '\0'      ? field->preset
+                         : list                        ? "[]"
+                         : field->kind == SW_KIND_TEXT ? "\"\""
+                                                       : "null";
     const char *words[] = {field->key, kind_name(field->kind), preset, sw_text_get(&allowed),
                            field->help};
     if (status == SW_OK) status = sw_cli_table_row(table, words);

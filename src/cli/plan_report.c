@@ -55,7 +55,8 @@ static void print_axis(const struct sw_sweep *sweep, const struct sw_field *fiel
     printf("  %-11s%s:", "", field->key);
     for (int64_t i = 0; i < sweep->n_trials && n < VALUES_SHOWN; i++) {
         sw_spec_get(&sweep->trials[i], field, value, sizeof value);
-        if (remember(seen, &n, value)) printf("%s %s", n > 1 ? "," : "", value);
+        if (remember(seen, &n, value))
+            printf("%s %s", n > 1 ? "," : "", *value != '\0' ? value : "(empty)");
     }
     printf("%s\n", n == VALUES_SHOWN ? ", ..." : "");
 }

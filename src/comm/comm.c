@@ -8,14 +8,17 @@
 #include <unistd.h>
 
 #include "comm_impl.h"
+#include "sweepstake/system.h"
 
 #define FINALIZE_SECONDS 10 /* longest wait for the other ranks at the end */
+#define START_SECONDS 900.0 /* and at the start, where they may have much to read */
 #define AGREED_TEXT 480     /* bytes of a status text that travel */
 
 static struct {
     int rank, size;
     MPI_Comm node; /* ranks of this node; MPI_COMM_NULL until asked for */
     int node_rank, node_size;
+    bool broken; /* a rank was not there: MPI may still write into buffers that are gone */
 } comm = {.size = 1};
 
 enum sw_status sw_comm_check(int code, const char *what) {
@@ -51,7 +54,7 @@ static void leave_late(int number) {
 
 void sw_comm_fini(bool clean, int exit_code) {
     (void) fflush(NULL); /* _exit would lose what is still buffered */
-    if (!clean) _exit(exit_code);
+    if (!clean || comm.broken) _exit(exit_code);
     struct sigaction action = {.sa_handler = leave_late};
     late_exit_code = exit_code;
     (void) sigaction(SIGALRM, &action, NULL);
@@ -84,43 +87,93 @@ enum sw_status sw_comm_node(int *node_rank, int *node_size) {
 
 /* ---- collectives ----------------------------------------------------------------------------- */
 
-enum sw_status sw_comm_broadcast(void *bytes, int64_t length) {
+/* Wait for a collective call without burning a core, and not for ever: a rank that died before
+ * it came here would never be noticed under mpirun --enable-recovery. */
+static enum sw_status await(MPI_Request *request, const char *what) {
+    double end = sw_clock_monotonic() + START_SECONDS;
+    double pause = 20e-6;
+    for (;;) {
+        int done = 0;
+        SW_TRY(sw_comm_check(MPI_Test(request, &done, MPI_STATUS_IGNORE), what));
+        if (done) return SW_OK;
+        if (sw_clock_monotonic() > end) {
+            comm.broken = true;
+            return SW_FAIL(SW_INTERNAL,
+                           "rank %d: another rank did not come to the start within %.0f s",
+                           comm.rank, START_SECONDS);
+        }
+        sw_clock_sleep(pause);
+        pause = pause < 0.0005 ? 2 * pause : 0.001;
+    }
+}
+
+/* Nothing collective after a rank was missing. */
+static enum sw_status check_whole(void) {
+    return comm.broken ? SW_FAIL(SW_INTERNAL, "a rank is missing") : SW_OK;
+}
+
+static enum sw_status broadcast(void *bytes, int64_t length, int from, MPI_Comm among) {
+    MPI_Request request;
+    SW_TRY(check_whole());
     SW_TRY(check_length(length));
-    return sw_comm_check(MPI_Bcast(bytes, (int) length, MPI_BYTE, 0, MPI_COMM_WORLD), "MPI_Bcast");
+    SW_TRY(sw_comm_check(MPI_Ibcast(bytes, (int) length, MPI_BYTE, from, among, &request),
+                         "MPI_Ibcast"));
+    return await(&request, "MPI_Ibcast");
+}
+
+enum sw_status sw_comm_broadcast(void *bytes, int64_t length) {
+    return broadcast(bytes, length, 0, MPI_COMM_WORLD);
 }
 
 enum sw_status sw_comm_node_broadcast(void *bytes, int64_t length) {
     int node_rank, node_size;
-    SW_TRY(check_length(length));
     SW_TRY(sw_comm_node(&node_rank, &node_size));
-    return sw_comm_check(MPI_Bcast(bytes, (int) length, MPI_BYTE, 0, comm.node), "MPI_Bcast");
+    return broadcast(bytes, length, 0, comm.node);
 }
 
 enum sw_status sw_comm_node_barrier(void) {
     int node_rank, node_size;
+    MPI_Request request;
+    SW_TRY(check_whole());
     SW_TRY(sw_comm_node(&node_rank, &node_size));
-    return sw_comm_check(MPI_Barrier(comm.node), "MPI_Barrier");
+    SW_TRY(sw_comm_check(MPI_Ibarrier(comm.node, &request), "MPI_Ibarrier"));
+    return await(&request, "MPI_Ibarrier");
 }
 
 enum sw_status sw_comm_minimum(int64_t value, int64_t *out) {
     int64_t least;
-    SW_TRY(sw_comm_check(MPI_Allreduce(&value, &least, 1, MPI_INT64_T, MPI_MIN, MPI_COMM_WORLD),
-                         "MPI_Allreduce"));
+    MPI_Request request;
+    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check(
+        MPI_Iallreduce(&value, &least, 1, MPI_INT64_T, MPI_MIN, MPI_COMM_WORLD, &request),
+        "MPI_Iallreduce"));
+    SW_TRY(await(&request, "MPI_Iallreduce"));
     *out = least;
     return SW_OK;
 }
 
+/* The highest code of all ranks, and the lowest rank that has it. */
+struct verdict {
+    int code, rank;
+};
+
+static enum sw_status find_worst(enum sw_status mine, struct verdict *worst) {
+    struct verdict own = {(int) mine, comm.rank};
+    MPI_Request request;
+    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check(
+        MPI_Iallreduce(&own, worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request),
+        "MPI_Iallreduce"));
+    return await(&request, "MPI_Iallreduce");
+}
+
 enum sw_status sw_comm_agree(enum sw_status mine) {
-    struct {
-        int code, rank;
-    } own = {(int) mine, comm.rank}, worst;
-    SW_TRY(sw_comm_check(MPI_Allreduce(&own, &worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD),
-                         "MPI_Allreduce"));
-    if (worst.code == SW_OK) return SW_OK;
     char text[AGREED_TEXT] = "";
-    if (comm.rank == worst.rank) (void) snprintf(text, sizeof text, "%s", sw_status_text());
-    SW_TRY(sw_comm_check(MPI_Bcast(text, sizeof text, MPI_BYTE, worst.rank, MPI_COMM_WORLD),
-                         "MPI_Bcast"));
+    struct verdict worst;
+    (void) snprintf(text, sizeof text, "%s", sw_status_text());
+    SW_TRY(find_worst(mine, &worst));
+    if (worst.code == SW_OK) return SW_OK;
+    SW_TRY(broadcast(text, sizeof text, worst.rank, MPI_COMM_WORLD));
     if (worst.rank == 0) return SW_FAIL((enum sw_status) worst.code, "%s", text);
     return SW_FAIL((enum sw_status) worst.code, "rank %d: %s", worst.rank, text);
 }

@@ -54,6 +54,15 @@ enum sw_status sw_hal_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct 
     return hal->backend->sgd(hal, w, g, v, n, lr, momentum, decay);
 }
 
+enum sw_status sw_hal_nesterov(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                               struct sw_buffer *v, int64_t n, float lr, float momentum,
+                               float decay) {
+    SW_TRY(sw_hal_check_input(hal, g, "g", n, 1, sizeof(float)));
+    SW_TRY(sw_hal_check_output(hal, w, "w", n, 1, sizeof(float), g, v));
+    SW_TRY(sw_hal_check_output(hal, v, "v", n, 1, sizeof(float), g, w));
+    return hal->backend->nesterov(hal, w, g, v, n, lr, momentum, decay);
+}
+
 enum sw_status sw_hal_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) {

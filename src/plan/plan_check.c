@@ -9,7 +9,7 @@
 struct checker {
     struct sw_plan *plan;
     /* Reported already: do not complain about what follows. */
-    bool skip_data, skip_batch, skip_model, skip_length, skip_prune;
+    bool skip_data, skip_batch, skip_model, skip_train, skip_length, skip_prune;
     struct sw_plan_index datas, archs;
     int64_t data_room, arch_room; /* elements allocated */
 };
@@ -27,6 +27,15 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
                        "train.epochs: the length of a training is missing; give train.epochs or "
                        "train.steps");
     }
+}
+
+/* ---- optimizer and schedule ------------------------------------------------------------------ */
+
+/* What they say of their settings. */
+static void check_plugins(struct sw_plan *plan, int64_t trial) {
+    const char *key = "train.optimizer.name";
+    if (sw_train_check(&plan->sweep.trials[trial], &key) != SW_OK)
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
 /* ---- data sets ------------------------------------------------------------------------------ */
@@ -94,7 +103,7 @@ static enum sw_status find_data(struct checker *checker, int64_t trial) {
     struct sw_text text = {0};
     enum sw_status status = SW_OK;
     int64_t at = 0, next = plan->sweep.n_datas;
-    SW_TRY_TO(sw_spec_canonical(spec, SW_STAGE_DATA, &text), status, cleanup);
+    SW_TRY_TO(sw_plan_identity(spec, SW_STAGE_DATA, &text), status, cleanup);
     SW_TRY_TO(sw_text_add(&text, "data.dir: %s\n", spec->data_dir), status, cleanup);
     SW_TRY_TO(sw_plan_index_add(&checker->datas, sw_digest_of(text.bytes, text.length), next, &at),
               status, cleanup);
@@ -202,6 +211,7 @@ static void check_output_rate(struct sw_plan *plan) {
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
+    if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
     SW_TRY(find_data(checker, trial));
@@ -220,8 +230,8 @@ enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
                               .skip_batch = sw_plan_reported_below(plan, "train.batch"),
                               .skip_model = sw_plan_reported_below(plan, "model.name"),
                               .skip_prune = sw_plan_reported_below(plan, "prune."),
-                              .skip_length = sw_plan_reported_below(plan, "train.") ||
-                                             sw_plan_reported_below(plan, "rewind.")};
+                              .skip_train = sw_plan_reported_below(plan, "train."),
+                              .skip_length = sw_plan_reported_below(plan, "rewind.")};
     enum sw_status status = SW_OK;
     for (int64_t trial = 0; trial < plan->sweep.n_trials && !sw_plan_is_full(plan); trial++)
         SW_TRY_TO(check_trial(&checker, trial), status, cleanup);

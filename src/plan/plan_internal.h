@@ -206,6 +206,11 @@ struct sw_plan_place sw_plan_find_place(const struct sw_plan *plan, int64_t tria
 
 /* Settings that the chosen plug-ins do not use. */
 void sw_plan_check_options(struct sw_plan *plan);
+/* "key: value\n" for every field of these stages (bit set) that can change something: without the
+ * options of plug-ins that the trial did not choose. A new option thus leaves the identities of
+ * trials without its plug-in as they are. Errors: SW_NOMEM. */
+enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stages,
+                                struct sw_text *out) SW_NODISCARD;
 /* Length, data set and model of every trial; fills datas and archs of the sweep. */
 enum sw_status sw_plan_check_trials(struct sw_plan *plan) SW_NODISCARD;
 

@@ -63,6 +63,35 @@ static void list_chosen(const struct sw_plan *plan, int64_t name_field, struct n
     if (base_used && base_name != NULL) add_name(names, base_name);
 }
 
+/* ---- what decides over a training ----------------------------------------------------------- */
+
+static bool is_below(const char *key, const char *prefix) {
+    return strncmp(key, prefix, strlen(prefix)) == 0;
+}
+
+/* Can a field of this trial change anything? Not when it is an option of other plug-ins only. */
+static bool is_used(const struct sw_trial_spec *spec, const char *key) {
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        if (!is_below(key, groups[i].prefix)) continue;
+        const struct sw_field *name = sw_spec_find_field(groups[i].name_key);
+        const char *chosen = (const char *) spec + name->offset;
+        return takes(name->registry, chosen, key) || !is_option(name->registry, key);
+    }
+    return true;
+}
+
+enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stages,
+                                struct sw_text *out) {
+    size_t n_fields = 0;
+    const struct sw_field *fields = sw_spec_fields(&n_fields);
+    char value[256];
+    for (size_t i = 0; i < n_fields; i++)
+        if ((fields[i].stage & stages) != 0 && is_used(spec, fields[i].key))
+            SW_TRY(sw_text_add(out, "%s: %s\n", fields[i].key,
+                               sw_spec_get(spec, &fields[i], value, sizeof value)));
+    return SW_OK;
+}
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *setting,
@@ -90,8 +119,7 @@ static void check_setting(struct sw_plan *plan, const struct group *group, int64
                           const struct sw_plan_setting *setting, const struct names *names) {
     const char *key = plan->fields[setting->field].key;
     enum sw_registry registry = plan->fields[name_field].registry;
-    if (setting->field == name_field || strncmp(key, group->prefix, strlen(group->prefix)) != 0)
-        return;
+    if (setting->field == name_field || !is_below(key, group->prefix)) return;
     if (!is_option(registry, key)) return;
     for (size_t i = 0; i < names->n; i++)
         if (takes(registry, names->name[i], key)) return;

@@ -57,11 +57,11 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     sw_text_fini(&maker->first_text);
     SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
                        sw_digest_text(data->checksum, checksum)));
-    SW_TRY(sw_spec_canonical(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
-    SW_TRY(sw_spec_canonical(spec, SW_STAGE_PRUNE, &maker->prune_text));
+    SW_TRY(sw_plan_identity(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
+    SW_TRY(sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text));
     struct sw_trial_spec first = *spec;
     SW_TEXT_COPY(first.prune_schedule, "iterative");
-    return sw_spec_canonical(&first, SW_STAGE_PRUNE, &maker->first_text);
+    return sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->first_text);
 }
 
 /* Digest of everything that can change the result: data, training, for pruned rounds the pruning,

@@ -37,6 +37,9 @@ static void describe(const struct sw_field *field, char *out, size_t size) {
         (void) snprintf(out, size, "a number from %.9g to %.9g%s%s%s%s", field->lowest,
                         field->highest, separator, field->unit, closing, or_null);
         break;
+    case SW_KIND_BOOL:
+        (void) snprintf(out, size, "true or false");
+        break;
     case SW_KIND_TEXT:
         (void) snprintf(out, size, "a text of at most %zu bytes", field->size - 1);
         break;
@@ -52,7 +55,16 @@ static void describe(const struct sw_field *field, char *out, size_t size) {
         (void) snprintf(out, size, "[channels, height, width], each from %.0f to %.0f",
                         field->lowest, field->highest);
         break;
+    case SW_KIND_NUMBERS:
+        (void) snprintf(out, size, "a list of numbers, each from %.9g to %.9g%s%s%s", field->lowest,
+                        field->highest, separator, field->unit, closing);
+        break;
     }
+}
+
+static bool is_list(const struct sw_field *field) {
+    return field->kind == SW_KIND_NAMES || field->kind == SW_KIND_SHAPE ||
+           field->kind == SW_KIND_NUMBERS;
 }
 
 /* "KEY: got WHAT; allowed is ..." and a hint for lists, which people write for what belongs in a
@@ -60,7 +72,6 @@ static void describe(const struct sw_field *field, char *out, size_t size) {
 static void report_value(struct sw_plan *plan, const struct sw_field *field,
                          const struct sw_plan_node *node) {
     char allowed[512], quoted[SW_PLAN_QUOTE], got[SW_PLAN_QUOTE + 8];
-    bool listable = field->kind == SW_KIND_NAMES || field->kind == SW_KIND_SHAPE;
     describe(field, allowed, sizeof allowed);
     if (node->kind == SW_PLAN_SCALAR && node->length > 0) {
         const char *mark = node->plain ? "" : "\"";
@@ -72,7 +83,7 @@ static void report_value(struct sw_plan *plan, const struct sw_field *field,
                                                                     : "an empty text");
     }
     sw_plan_report(plan, node->place, "%s: got %s; allowed is %s%s", field->key, got, allowed,
-                   node->kind == SW_PLAN_LIST && !listable
+                   node->kind == SW_PLAN_LIST && !is_list(field)
                        ? "; to try several values, list them in grid"
                        : "");
 }
@@ -108,6 +119,7 @@ static bool check_word(struct sw_plan *plan, const struct sw_field *field,
 /* Members of a list joined into text[256]; false (reported) when one is wrong. */
 static bool join_list(struct sw_plan *plan, const struct sw_field *field,
                       const struct sw_plan_node *list, char *text, size_t size) {
+    const char *separator = field->kind == SW_KIND_SHAPE ? "x" : ",";
     size_t used = 0;
     bool good = true;
     text[0] = '\0';
@@ -118,8 +130,7 @@ static bool join_list(struct sw_plan *plan, const struct sw_field *field,
         } else if (field->kind == SW_KIND_NAMES && !check_word(plan, field, item)) {
             good = false;
         } else if (used < size) {
-            used += (size_t) snprintf(text + used, size - used, "%s%s",
-                                      used > 0 ? (field->kind == SW_KIND_NAMES ? "," : "x") : "",
+            used += (size_t) snprintf(text + used, size - used, "%s%s", used > 0 ? separator : "",
                                       item->text);
         }
         if (sw_plan_is_full(plan)) return false;
@@ -150,11 +161,12 @@ static bool to_text(struct sw_plan *plan, const struct sw_field *field,
                     const struct sw_plan_node *node, char *text, size_t size) {
     bool names = field->kind == SW_KIND_NAMES;
     bool number = field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL;
-    if (node->kind == SW_PLAN_LIST && (names || field->kind == SW_KIND_SHAPE))
+    bool bare = number || field->kind == SW_KIND_BOOL || field->kind == SW_KIND_NUMBERS;
+    if (node->kind == SW_PLAN_LIST && is_list(field))
         return join_list(plan, field, node, text, size) &&
                !(names && has_repeated_word(plan, field, node));
     bool null = sw_plan_is_null(node);
-    if (node->kind != SW_PLAN_SCALAR || (null && !may_be_null(field)) || (number && !node->plain)) {
+    if (node->kind != SW_PLAN_SCALAR || (null && !may_be_null(field)) || (bare && !node->plain)) {
         report_value(plan, field, node);
         return false;
     }

@@ -127,9 +127,12 @@ static enum sw_status hold(struct sw_coordinator *coordinator, int rank, int64_t
     return SW_OK;
 }
 
-static enum sw_status take_result(struct sw_coordinator *coordinator, struct sw_seat *seat,
+static enum sw_status take_result(struct sw_coordinator *coordinator, int rank,
                                   const struct sw_message *message, const struct sw_times *times) {
+    struct sw_seat *seat = &coordinator->seats[rank];
     bool news;
+    /* A worker that was thought lost answers for its first round and never took the second. */
+    if (seat->row != message->row) SW_TRY(take_away(coordinator, rank));
     seat->row = -1;
     if (message->status != SW_OK) {
         SW_TRY(sw_ledger_give_back(&coordinator->ledger, message->row));
@@ -190,7 +193,7 @@ enum sw_status sw_coordinator_take(struct sw_coordinator *coordinator, int rank,
                          message->text);
         return hold(coordinator, rank, message->row);
     case SW_MESSAGE_RESULT:
-        return take_result(coordinator, seat, message, times);
+        return take_result(coordinator, rank, message, times);
     case SW_MESSAGE_LEAVE:
         return take_leave(coordinator, rank, message);
     case SW_MESSAGE_BYE:
@@ -226,27 +229,48 @@ static enum sw_status hand_out(struct sw_coordinator *coordinator, bool *busy) {
     return SW_OK;
 }
 
+static double count_bytes(const struct sw_sweep *sweep, int64_t row) {
+    struct sw_payload_layout layout;
+    if (row < 0) return 0;
+    sw_payload_lay_out(&sweep->rounds[row], &layout);
+    return (double) layout.total;
+}
+
+/* The longest time for which a worker may be silent. */
+static double find_patience(const struct sw_coordinator *coordinator, const struct sw_seat *seat) {
+    const struct sw_sweep *sweep = coordinator->site->sweep;
+    double bytes = 0;
+    if (seat->activity == SW_ACTIVITY_STORE && seat->row >= 0)
+        bytes = count_bytes(sweep, seat->row) + count_bytes(sweep, sweep->rounds[seat->row].parent);
+    return coordinator->site->lost_seconds + bytes / SW_STORE_BYTES_PER_SECOND;
+}
+
 static enum sw_status look_for_lost(struct sw_coordinator *coordinator,
                                     const struct sw_times *times) {
-    double allowed = coordinator->site->lost_seconds;
     for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++) {
         struct sw_seat *seat = &coordinator->seats[rank];
-        double patience = seat->activity == SW_ACTIVITY_STORE ? SW_STORE_PATIENCE * allowed
-                                                              : allowed;
-        if (seat->lost || seat->gone || times->patient - seat->heard_at <= patience) continue;
+        double silence = times->patient - seat->heard_at;
+        if (seat->lost || seat->gone || silence <= coordinator->site->lost_seconds ||
+            silence <= find_patience(coordinator, seat))
+            continue;
         seat->lost = true;
-        sw_report_notice(coordinator, "rank %d was not heard for %g s%s", rank, patience,
+        sw_report_notice(coordinator, "rank %d was not heard for %.3g s%s", rank, silence,
                          seat->row >= 0 ? ": its round goes to another" : "");
         SW_TRY(take_away(coordinator, rank));
     }
     return SW_OK;
 }
 
-static int64_t count_workers(const struct sw_coordinator *coordinator) {
-    int64_t n = 0;
-    for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++)
-        n += !coordinator->seats[rank].lost && !coordinator->seats[rank].left;
-    return n;
+/* True when no worker is left, and none that was lost may be expected back: a file system that stands
+ * still for a while makes all of them look dead. */
+static bool is_deserted(const struct sw_coordinator *coordinator, const struct sw_times *times) {
+    double patience = coordinator->site->lost_seconds + coordinator->site->silent_seconds;
+    for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++) {
+        const struct sw_seat *seat = &coordinator->seats[rank];
+        if (!seat->left && (!seat->lost || times->patient - seat->heard_at < patience))
+            return false;
+    }
+    return true;
 }
 
 /* True when nothing more will come, or when it must not be waited for. */
@@ -255,7 +279,7 @@ static bool is_over(struct sw_coordinator *coordinator, const struct sw_times *t
     if (coordinator->state == SW_COORDINATOR_STOPPING)
         return coordinator->ledger.n_phase[SW_PHASE_RUNNING] == 0 ||
                times->now >= coordinator->deadline;
-    if (count_workers(coordinator) > 0) return false;
+    if (!is_deserted(coordinator, times)) return false;
     if (coordinator->left_for != SW_OK)
         sw_coordinator_stop(coordinator, coordinator->left_for, coordinator->left_text, 0, times);
     else

@@ -7,8 +7,8 @@
 #include "sweepstake/sched.h"
 
 #define SW_BEAT_SECONDS 1.0 /* between two signs of life, but at least 4 within the limits below */
-/* A worker that reads or writes the store may be silent for this many times lost_seconds. */
-#define SW_STORE_PATIENCE 20.0
+/* A worker that reads or writes the store is silent meanwhile: it may be as slow as this. */
+#define SW_STORE_BYTES_PER_SECOND 10e6
 #define SW_LOST_LIMIT 3 /* a round that this many workers were lost with has failed */
 
 struct sw_site {

@@ -96,7 +96,8 @@ static enum sw_status start_training(struct sw_worker *worker, const struct sw_t
     worker->ticks = 0;
     worker->ticked_at = times->patient;
     worker->hung = false;
-    return SW_OK;
+    /* From now on silence means something again. */
+    return sw_worker_beat(worker, SW_ACTIVITY_TRAINING, times->now);
 }
 
 /* Kill a trainer that shows no progress. */

@@ -10,8 +10,10 @@
 #define ROW_BOUNDS(low, high) .lowest = (low), .highest = (high), .registry = SW_REGISTRY_NONE
 #define ROW_INT(low, high) ROW_BOUNDS(low, high)
 #define ROW_REAL(low, high) ROW_BOUNDS(low, high)
+#define ROW_BOOL(low, high) ROW_BOUNDS(low, high)
 #define ROW_TEXT(low, high) ROW_BOUNDS(low, high)
 #define ROW_SHAPE(low, high) ROW_BOUNDS(low, high)
+#define ROW_NUMBERS(low, high) ROW_BOUNDS(low, high)
 #define ROW_NAME(low, high) .lowest = 0, .highest = 0, .registry = (low)
 #define ROW_NAMES(low, high) .lowest = 0, .highest = 0, .registry = (low)
 
@@ -86,6 +88,14 @@ static enum sw_status set_real(const struct sw_field *field, const char *text, v
     return SW_OK;
 }
 
+static enum sw_status set_bool(const struct sw_field *field, const char *text, void *member) {
+    int64_t value = strcmp(text, "true") == 0;
+    if (value == 0 && strcmp(text, "false") != 0)
+        return SW_FAIL(SW_CONFIG, "%s: '%s' is neither true nor false", field->key, text);
+    memcpy(member, &value, sizeof value);
+    return SW_OK;
+}
+
 static enum sw_status set_text(const struct sw_field *field, const char *text, void *member) {
     if (strlen(text) >= field->size)
         return SW_FAIL(SW_CONFIG, "%s: longer than %zu characters", field->key, field->size - 1);
@@ -135,6 +145,42 @@ static enum sw_status set_shape(const struct sw_field *field, const char *text, 
     return set_text(field, exact, member);
 }
 
+/* The shortest text that reads back as the same number: 0.2, not 0.20000000000000001; whole numbers
+ * as such: 80, not 8e+01. */
+static void write_real(double real, char *out, size_t size) {
+    if (real == floor(real) && fabs(real) < 1e6) {
+        (void) snprintf(out, size, "%.0f", real);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        (void) snprintf(out, size, "%.*g", digits, real);
+        if (strtod(out, NULL) == real) return;
+    }
+}
+
+static enum sw_status set_numbers(const struct sw_field *field, const char *text, void *member) {
+    char exact[96] = "", piece[32];
+    size_t used = 0;
+    double value = 0;
+    for (const char *at = text; *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        bool last_is_empty = at[length] == ',' && at[length + 1] == '\0';
+        (void) snprintf(piece, sizeof piece, "%.*s", (int) length, at);
+        if (length >= sizeof piece || last_is_empty || !sw_text_to_real(piece, &value))
+            return SW_FAIL(SW_CONFIG, "%s: '%s' is not a list of numbers", field->key, text);
+        if (value < field->lowest || value > field->highest)
+            return SW_FAIL(SW_CONFIG, "%s: %s is not within %g .. %g", field->key, piece,
+                           field->lowest, field->highest);
+        write_real(value == 0 ? 0 : value, piece, sizeof piece);
+        used += (size_t) snprintf(exact + used, sizeof exact - used, "%s%s", used > 0 ? "," : "",
+                                  piece);
+        if (used >= sizeof exact || used >= field->size)
+            return SW_FAIL(SW_CONFIG, "%s: '%s' is too long", field->key, text);
+        at += length + (at[length] == ',');
+    }
+    return set_text(field, exact, member);
+}
+
 enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *field,
                            const char *text) {
     void *member = (char *) spec + field->offset;
@@ -143,6 +189,8 @@ enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *fi
         return set_int(field, text, member);
     case SW_KIND_REAL:
         return set_real(field, text, member);
+    case SW_KIND_BOOL:
+        return set_bool(field, text, member);
     case SW_KIND_TEXT:
         return set_text(field, text, member);
     case SW_KIND_NAME:
@@ -151,6 +199,8 @@ enum sw_status sw_spec_set(struct sw_trial_spec *spec, const struct sw_field *fi
         return set_names(field, text, member);
     case SW_KIND_SHAPE:
         return set_shape(field, text, member);
+    case SW_KIND_NUMBERS:
+        return set_numbers(field, text, member);
     }
     return SW_FAIL(SW_INTERNAL, "%s: a field of unknown kind", field->key);
 }
@@ -185,18 +235,18 @@ char *sw_spec_get(const struct sw_trial_spec *spec, const struct sw_field *field
         if (isnan(real)) {
             (void) snprintf(out, size, "null");
         } else {
-            /* The shortest text that reads back as the same number: 0.2, not 0.20000000000000001.
-             */
-            for (int digits = 1; digits <= 17; digits++) {
-                (void) snprintf(out, size, "%.*g", digits, real);
-                if (strtod(out, NULL) == real) break;
-            }
+            write_real(real, out, size);
         }
+        break;
+    case SW_KIND_BOOL:
+        memcpy(&whole, member, sizeof whole);
+        (void) snprintf(out, size, "%s", whole != 0 ? "true" : "false");
         break;
     case SW_KIND_TEXT:
     case SW_KIND_NAME:
     case SW_KIND_NAMES:
     case SW_KIND_SHAPE:
+    case SW_KIND_NUMBERS:
         sw_text_copy(out, size, member);
         break;
     }
@@ -240,4 +290,17 @@ int sw_spec_shape(const char *text, int64_t shape[4]) {
         if (text[length] == '\0') return rank;
         text += length + 1;
     }
+}
+
+bool sw_spec_number(const char *numbers, size_t index, double *number) {
+    char piece[32];
+    for (; *numbers != '\0'; index--) {
+        size_t length = strcspn(numbers, ",");
+        if (index == 0) {
+            (void) snprintf(piece, sizeof piece, "%.*s", (int) length, numbers);
+            return length < sizeof piece && sw_text_to_real(piece, number);
+        }
+        numbers += length + (numbers[length] == ',');
+    }
+    return false;
 }

@@ -134,7 +134,8 @@ static void take_trial_columns(struct sw_store_columns *out) {
     out->column[0] = (struct sw_store_column) COLUMN(sw_trial_row, trial, "trial", I64, "",
                                                      "row of this table");
     for (size_t i = 0; i < n_fields && i + 1 < SW_STORE_MAX_COLUMNS; i++) {
-        enum sw_cell cell = fields[i].kind == SW_KIND_INT    ? SW_CELL_I64
+        bool whole = fields[i].kind == SW_KIND_INT || fields[i].kind == SW_KIND_BOOL;
+        enum sw_cell cell = whole                            ? SW_CELL_I64
                             : fields[i].kind == SW_KIND_REAL ? SW_CELL_F64
                                                              : SW_CELL_STR;
         out->column[i + 1] = (struct sw_store_column){

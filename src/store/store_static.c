@@ -135,7 +135,9 @@ static enum sw_status check_trials(const struct sw_store *store) {
         if (row->trial != i) return bad_row(store, SW_SET_TRIALS, i, "trial is not the row");
         for (size_t f = 0; f < n_fields; f++) {
             const char *member = (const char *) &row->spec + fields[f].offset;
-            if (fields[f].kind == SW_KIND_INT || fields[f].kind == SW_KIND_REAL) continue;
+            if (fields[f].kind == SW_KIND_INT || fields[f].kind == SW_KIND_REAL ||
+                fields[f].kind == SW_KIND_BOOL)
+                continue;
             if (!is_text(member, fields[f].size))
                 return bad_row(store, SW_SET_TRIALS, i, "a text has no end");
         }

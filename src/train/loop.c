@@ -23,11 +23,22 @@ struct training {
 
 /* ---- set-up --------------------------------------------------------------------------------- */
 
+enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key) {
+    const struct sw_optimizer *optimizer = sw_optimizer_find(spec->train_optimizer_name);
+    const struct sw_lr_schedule *schedule = sw_lr_schedule_find(spec->train_schedule_name);
+    *key = "train.optimizer.name";
+    if (optimizer == NULL)
+        return SW_FAIL(SW_CONFIG, "%s: '%s' is not known", *key, spec->train_optimizer_name);
+    if (optimizer->check != NULL) SW_TRY(optimizer->check(spec, key));
+    *key = "train.schedule.name";
+    if (schedule == NULL)
+        return SW_FAIL(SW_CONFIG, "%s: '%s' is not known", *key, spec->train_schedule_name);
+    return schedule->check != NULL ? schedule->check(spec, key) : SW_OK;
+}
+
 static enum sw_status check(const struct training *training) {
-    const struct sw_trial_spec *spec = training->spec;
-    if (sw_lr_schedule_find(spec->train_schedule_name) == NULL)
-        return SW_FAIL(SW_CONFIG, "train.schedule.name: '%s' is not known",
-                       spec->train_schedule_name);
+    const char *key = NULL;
+    SW_TRY(sw_train_check(training->spec, &key));
     if (training->steps > 0 && training->epoch_steps == 0)
         return SW_FAIL(SW_CONFIG, "data set '%s' has no training images",
                        training->data->info.name);
@@ -56,7 +67,7 @@ static void end(struct training *training) {
 /* ---- steps ---------------------------------------------------------------------------------- */
 
 static double learning_rate(const struct training *training, int64_t step) {
-    return sw_lr_at(training->spec, step, training->steps);
+    return sw_lr_at(training->spec, step, training->steps, training->epoch_steps);
 }
 
 /* Samples of step `step`: the last one of an epoch takes what is left. */

@@ -30,17 +30,26 @@ const struct sw_lr_schedule *sw_lr_schedule_find(const char *name) {
     return NULL;
 }
 
-/* Factor of the warmup: a line from `start` at step 0 to 1 at the end of the warmup. */
-static double ramp(const struct sw_trial_spec *spec, int64_t step, int64_t steps) {
+static int64_t warmup_steps(const struct sw_trial_spec *spec, int64_t steps) {
     double exact = spec->train_schedule_warmup_fraction * (double) steps;
-    double start = spec->train_schedule_warmup_start;
     /* A hair less, because 0.07 * 100 is above 7 in binary and would become 8. */
-    double length = ceil(exact * (1 - 1e-12));
-    return (double) step < length ? start + (1 - start) * (double) step / length : 1;
+    return (int64_t) ceil(exact * (1 - 1e-12));
 }
 
-double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps) {
+/* Factor of the warmup: a line from `start` at step 0 to 1 at the end of the warmup. */
+static double ramp(const struct sw_trial_spec *spec, const struct sw_lr_moment *moment) {
+    double start = spec->train_schedule_warmup_start;
+    if (moment->step >= moment->warmup) return 1;
+    return start + (1 - start) * (double) moment->step / (double) moment->warmup;
+}
+
+double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps,
+                int64_t epoch_steps) {
     const struct sw_lr_schedule *schedule = sw_lr_schedule_find(spec->train_schedule_name);
+    const struct sw_lr_moment moment = {.step = step,
+                                        .steps = steps,
+                                        .epoch_steps = epoch_steps,
+                                        .warmup = warmup_steps(spec, steps)};
     if (schedule == NULL) return NAN;
-    return spec->train_optimizer_lr * schedule->factor(spec, step, steps) * ramp(spec, step, steps);
+    return spec->train_optimizer_lr * schedule->factor(spec, &moment) * ramp(spec, &moment);
 }

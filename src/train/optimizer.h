@@ -7,7 +7,7 @@
 
 #define SW_OPTIMIZER_MAX_STATES 4
 
-/* Weight decay of a parameter: biases have none. */
+/* Weight decay of a parameter, whichever way it acts: biases have none. */
 static inline float sw_optimizer_decay(const struct sw_trial_spec *spec,
                                        const struct sw_net_param *param) {
     return param->param->prunable ? (float) spec->train_optimizer_weight_decay : 0;

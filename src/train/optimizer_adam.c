@@ -1,4 +1,5 @@
-/* Adam (Kingma and Ba 2015, algorithm 1) with the L2 penalty in the gradient, as PyTorch's Adam. */
+/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2): they
+ * differ in what weight decay is. The order is PyTorch's. */
 #include "optimizer.h"
 
 #include <math.h>
@@ -12,26 +13,46 @@ static int n_states(const struct sw_trial_spec *spec) {
     return 2;
 }
 
-static enum sw_status update(struct sw_hal *hal, const struct sw_trial_spec *spec,
-                             const struct sw_net_param *param, struct sw_buffer *const *states,
-                             int64_t step, double lr) {
-    const struct sw_adam_step adam = {
+/* A step without weight decay. */
+static struct sw_adam_step make_step(const struct sw_trial_spec *spec, int64_t step, double lr) {
+    return (struct sw_adam_step){
         .lr = (float) lr,
         .beta1 = (float) spec->train_optimizer_beta1,
         .beta2 = (float) spec->train_optimizer_beta2,
         .epsilon = (float) spec->train_optimizer_epsilon,
-        .decay = sw_optimizer_decay(spec, param),
         .correction1 = (float) (1 - pow(spec->train_optimizer_beta1, (double) step)),
         .correction2 = (float) (1 - pow(spec->train_optimizer_beta2, (double) step)),
     };
+}
+
+static enum sw_status update_adam(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                  const struct sw_net_param *param, struct sw_buffer *const *states,
+                                  int64_t step, double lr) {
+    struct sw_adam_step adam = make_step(spec, step, lr);
+    adam.decay = sw_optimizer_decay(spec, param);
     return sw_hal_adam(hal, param->values, param->gradients, states[0], states[1], param->n, &adam);
 }
 
-extern const struct sw_optimizer sw_optimizer_adam;
+static enum sw_status update_adamw(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                   const struct sw_net_param *param,
+                                   struct sw_buffer *const *states, int64_t step, double lr) {
+    struct sw_adam_step adam = make_step(spec, step, lr);
+    adam.decoupled = sw_optimizer_decay(spec, param);
+    return sw_hal_adam(hal, param->values, param->gradients, states[0], states[1], param->n, &adam);
+}
+
+extern const struct sw_optimizer sw_optimizer_adam, sw_optimizer_adamw;
 const struct sw_optimizer sw_optimizer_adam = {
     .name = "adam",
     .summary = "Adam with bias correction; the L2 penalty is part of the gradient",
     .options = options,
     .n_states = n_states,
-    .update = update,
+    .update = update_adam,
+};
+const struct sw_optimizer sw_optimizer_adamw = {
+    .name = "adamw",
+    .summary = "Adam whose weight decay shrinks the weights and stays out of the moments",
+    .options = options,
+    .n_states = n_states,
+    .update = update_adamw,
 };

@@ -2,8 +2,8 @@
 
 static const char *const options[] = {NULL};
 
-static double factor(const struct sw_trial_spec *spec, int64_t step, int64_t steps) {
-    (void) spec, (void) step, (void) steps;
+static double factor(const struct sw_trial_spec *spec, const struct sw_lr_moment *moment) {
+    (void) spec, (void) moment;
     return 1;
 }
 

@@ -194,6 +194,9 @@ static void check_sizes(struct sw_hal *hal) {
     SW_TEST_FAILS(sw_hal_adam(hal, l.w, l.x, l.values, l.y, 15, &(struct sw_adam_step){0}),
                   SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sgd(hal, l.w, l.x, NULL, 15, 0.1f, 0.9f, 0), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_nesterov(hal, l.w, l.x, NULL, 15, 0.1f, 0.9f, 0), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_nesterov(hal, l.w, l.x, l.x, 15, 0.1f, 0.9f, 0), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_nesterov(hal, l.w, l.w, l.y, 15, 0.1f, 0.9f, 0), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_bias_backward(hal, l.y, 3, 8, NULL), SW_INTERNAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "dbias"));
     destroy_layer(&l);

@@ -293,7 +293,8 @@ static int near_all(const float *a, const double *b, int64_t n, double absolute,
     return 1;
 }
 
-static void check_sgd_of(struct sw_hal *hal, int64_t n, float momentum, float decay, int slot) {
+static void check_sgd_of(struct sw_hal *hal, int64_t n, float momentum, bool nesterov, float decay,
+                         int slot) {
     float *w0 = random_floats(n, 5);
     struct sw_buffer *w = floats(hal, w0, n);
     struct sw_buffer *v = NULL;
@@ -308,11 +309,15 @@ static void check_sgd_of(struct sw_hal *hal, int64_t n, float momentum, float de
     for (uint64_t step = 0; step < 3; step++) {
         float *g = random_floats(n, 10 + step);
         struct sw_buffer *d_g = floats(hal, g, n);
-        SW_TEST_OK(sw_hal_sgd(hal, w, d_g, v, n, lr, momentum, decay));
+        if (nesterov)
+            SW_TEST_OK(sw_hal_nesterov(hal, w, d_g, v, n, lr, momentum, decay));
+        else
+            SW_TEST_OK(sw_hal_sgd(hal, w, d_g, v, n, lr, momentum, decay));
         for (int64_t i = 0; i < n; i++) {
-            exact_v[i] = (double) momentum * exact_v[i] + (double) g[i] +
-                         (double) decay * exact_w[i];
-            exact_w[i] -= (double) lr * exact_v[i];
+            double gradient = (double) g[i] + (double) decay * exact_w[i];
+            exact_v[i] = (double) momentum * exact_v[i] + gradient;
+            exact_w[i] -= (double) lr *
+                          (nesterov ? gradient + (double) momentum * exact_v[i] : exact_v[i]);
         }
         sw_hal_free(&d_g);
         SW_FREE(&g);
@@ -329,10 +334,20 @@ static void check_sgd_of(struct sw_hal *hal, int64_t n, float momentum, float de
 }
 
 static void check_sgd(struct sw_hal *hal) {
-    check_sgd_of(hal, N_WEIGHTS * 2, 0.9f, 1e-2f, 0);
-    check_sgd_of(hal, N_WEIGHTS * 2, 0.0f, 0.0f, 1);
-    check_sgd_of(hal, 5, 0.9f, 0.0f, 2);
-    check_sgd_of(hal, 1, 0.0f, 1e-1f, 3);
+    check_sgd_of(hal, N_WEIGHTS * 2, 0.9f, false, 1e-2f, 0);
+    check_sgd_of(hal, N_WEIGHTS * 2, 0.0f, false, 0.0f, 1);
+    check_sgd_of(hal, 5, 0.9f, false, 0.0f, 2);
+    check_sgd_of(hal, 1, 0.0f, false, 1e-1f, 3);
+}
+
+static void check_nesterov(struct sw_hal *hal) {
+    check_sgd_of(hal, N_WEIGHTS * 2, 0.9f, true, 1e-2f, 4);
+    check_sgd_of(hal, 13, 0.5f, true, 0.0f, 5);
+    check_sgd_of(hal, 1, 0.9f, true, 1e-1f, 6);
+}
+
+static void nesterov_follows_its_formula(void) {
+    on_every_device(check_nesterov);
 }
 
 static void sgd_follows_its_formula(void) {
@@ -346,6 +361,7 @@ struct adam_state {
 static void exact_adam(struct adam_state *s, const float *g, int64_t n,
                        const struct sw_adam_step *p) {
     for (int64_t i = 0; i < n; i++) {
+        s->w[i] *= 1 - (double) p->lr * (double) p->decoupled;
         double gradient = (double) g[i] + (double) p->decay * s->w[i];
         s->m[i] = (double) p->beta1 * s->m[i] + (1 - (double) p->beta1) * gradient;
         s->v[i] = (double) p->beta2 * s->v[i] + (1 - (double) p->beta2) * gradient * gradient;
@@ -354,17 +370,18 @@ static void exact_adam(struct adam_state *s, const float *g, int64_t n,
     }
 }
 
-static struct sw_adam_step adam_step(int step, float decay) {
+static struct sw_adam_step adam_step(int step, float decay, float decoupled) {
     return (struct sw_adam_step){.lr = 1.2e-3f,
                                  .beta1 = 0.9f,
                                  .beta2 = 0.999f,
                                  .epsilon = 1e-8f,
                                  .decay = decay,
+                                 .decoupled = decoupled,
                                  .correction1 = (float) (1.0 - pow((double) 0.9f, step)),
                                  .correction2 = (float) (1.0 - pow((double) 0.999f, step))};
 }
 
-static void check_adam_of(struct sw_hal *hal, int64_t n, float decay, int slot) {
+static void check_adam_of(struct sw_hal *hal, int64_t n, float decay, float decoupled, int slot) {
     float *w0 = random_floats(n, 6);
     struct sw_buffer *w = floats(hal, w0, n);
     struct sw_buffer *m = NULL;
@@ -378,7 +395,7 @@ static void check_adam_of(struct sw_hal *hal, int64_t n, float decay, int slot) 
     SW_TEST_OK(sw_hal_alloc(hal, n * 4, "first moment", &m));
     SW_TEST_OK(sw_hal_alloc(hal, n * 4, "second moment", &v));
     for (int step = 1; step <= 4; step++) {
-        struct sw_adam_step parameters = adam_step(step, decay);
+        struct sw_adam_step parameters = adam_step(step, decay, decoupled);
         float *g = random_floats(n, 20 + (uint64_t) step);
         g[0] = 0.0f; /* never moves: 0 / (0 + epsilon) */
         struct sw_buffer *d_g = floats(hal, g, n);
@@ -389,7 +406,7 @@ static void check_adam_of(struct sw_hal *hal, int64_t n, float decay, int slot) 
     }
     float *result = fetch(w, n);
     CU_ASSERT_TRUE(near_all(result, exact.w, n, 2e-7, 5e-7));
-    if (decay == 0.0f) CU_ASSERT_EQUAL(result[0], w0[0]);
+    if (decay == 0.0f && decoupled == 0.0f) CU_ASSERT_EQUAL(result[0], w0[0]);
     same_for_any_threads(hal, slot, result, (size_t) n * sizeof *result);
     SW_FREE(&result);
     SW_FREE(&w0);
@@ -402,9 +419,19 @@ static void check_adam_of(struct sw_hal *hal, int64_t n, float decay, int slot) 
 }
 
 static void check_adam(struct sw_hal *hal) {
-    check_adam_of(hal, N_WEIGHTS, 1e-2f, 0);
-    check_adam_of(hal, 13, 0.0f, 1);
-    check_adam_of(hal, 1, 0.0f, 2);
+    check_adam_of(hal, N_WEIGHTS, 1e-2f, 0.0f, 0);
+    check_adam_of(hal, 13, 0.0f, 0.0f, 1);
+    check_adam_of(hal, 1, 0.0f, 0.0f, 2);
+}
+
+static void check_adamw(struct sw_hal *hal) {
+    check_adam_of(hal, N_WEIGHTS, 0.0f, 10.0f, 3);
+    check_adam_of(hal, 13, 0.0f, 1e-2f, 4);
+    check_adam_of(hal, 1, 1e-2f, 50.0f, 5); /* both at once: shrinking comes first */
+}
+
+static void adamw_follows_its_formula(void) {
+    on_every_device(check_adamw);
 }
 
 static void adam_follows_its_formula(void) {
@@ -417,7 +444,7 @@ static void check_positions(struct sw_hal *hal) {
     float *w0 = random_floats(N + 1, 7);
     float *g = random_floats(N + 1, 8);
     float *result[2];
-    const struct sw_adam_step step = adam_step(1, 1e-3f);
+    const struct sw_adam_step step = adam_step(1, 1e-3f, 1e-2f);
     for (int shift = 0; shift < 2; shift++) {
         struct sw_buffer *w = floats(hal, w0 + shift, N);
         struct sw_buffer *d_g = floats(hal, g + shift, N);
@@ -427,6 +454,7 @@ static void check_positions(struct sw_hal *hal) {
         SW_TEST_OK(sw_hal_alloc(hal, (int64_t) N * 4, "second moment", &v));
         SW_TEST_OK(sw_hal_adam(hal, w, d_g, m, v, N, &step));
         SW_TEST_OK(sw_hal_sgd(hal, w, d_g, v, N, 0.1f, 0.9f, 1e-3f));
+        SW_TEST_OK(sw_hal_nesterov(hal, w, d_g, v, N, 0.1f, 0.9f, 1e-3f));
         result[shift] = fetch(w, N);
         sw_hal_free(&w);
         sw_hal_free(&d_g);
@@ -483,7 +511,9 @@ static CU_TestInfo loss[] = {
 };
 static CU_TestInfo optimizers[] = {
     {"sgd_follows_its_formula", sgd_follows_its_formula},
+    {"nesterov_follows_its_formula", nesterov_follows_its_formula},
     {"adam_follows_its_formula", adam_follows_its_formula},
+    {"adamw_follows_its_formula", adamw_follows_its_formula},
     {"results_do_not_depend_on_the_place", results_do_not_depend_on_the_place},
     {"sum_of_squares_in_double", sum_of_squares_in_double},
     CU_TEST_INFO_NULL,

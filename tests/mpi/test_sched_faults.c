@@ -34,18 +34,16 @@ static void check_notice(const char *part) {
 
 /* ---- trainers -------------------------------------------------------------------------------- */
 
-/* A trainer that is stopped gets stuck in its round, or in the next one: what comes then hits a
- * round. */
+/* A trainer that is stopped gets stuck in its round, or in the next one. */
 static void stop_trainers(struct sw_rig *rig) {
     if (rig->stage != 0) return;
     rig->stage = sw_rig_signal_trainers(SIGSTOP) > 0;
     rig->since = sw_clock_monotonic();
 }
 
-static void crash_stopped(struct sw_rig *rig) {
+static void kill_stopped(struct sw_rig *rig) {
     if (rig->stage != 1 || sw_clock_monotonic() - rig->since < 0.1) return;
-    (void) sw_rig_signal_trainers(SIGSEGV);
-    (void) sw_rig_signal_trainers(SIGCONT);
+    (void) sw_rig_signal_trainers(SIGKILL);
     rig->stage = 2;
 }
 
@@ -54,9 +52,9 @@ static void a_crash_is_tried_again(void) {
     int64_t attempts = 0;
     open_small();
     sw_rig.on_round = stop_trainers;
-    sw_rig.on_tick = crash_stopped;
+    sw_rig.on_tick = kill_stopped;
     SW_TEST_OK(sw_rig_run());
-    check_notice("the trainer was killed by signal 11 (Segmentation fault) (attempt 1 of 2)");
+    check_notice("the trainer was killed by signal 9 (Killed) (attempt 1 of 2)");
     check_digest();
     for (int64_t row = 0; row < sw_rig.sweep.n_rounds; row++) {
         CU_ASSERT_EQUAL(sw_rig_state(row, &record), SW_ROUND_COMMITTED);
@@ -65,21 +63,21 @@ static void a_crash_is_tried_again(void) {
     CU_ASSERT_EQUAL(attempts, 2);
 }
 
-static void crash_all(struct sw_rig *rig) {
-    if (rig->view.running > 0) (void) sw_rig_signal_trainers(SIGSEGV);
+static void kill_all(struct sw_rig *rig) {
+    if (rig->view.running > 0) (void) sw_rig_signal_trainers(SIGKILL);
 }
 
 static void a_round_that_always_crashes_has_failed(void) {
     struct sw_round_record record;
     sw_rig_reset();
     sw_rig_open(sw_rig_endless);
-    sw_rig.on_tick = crash_all;
+    sw_rig.on_tick = kill_all;
     SW_TEST_FAILS(sw_rig_run(), SW_PARTIAL);
     CU_ASSERT_STRING_EQUAL(sw_status_text(), "1 of 1 trials failed");
     CU_ASSERT_EQUAL(sw_rig_state(0, &record), SW_ROUND_COMMITTED);
     CU_ASSERT_STRING_EQUAL(record.result.status, "failed");
     CU_ASSERT_STRING_EQUAL(record.result.reason,
-                           "the trainer was killed by signal 11 (Segmentation fault), 2 times");
+                           "the trainer was killed by signal 9 (Killed), 2 times");
     CU_ASSERT_EQUAL(record.measured.attempt, 2);
     /* The next round needs it: never run, and never will be. */
     CU_ASSERT_EQUAL(sw_rig_state(1, &record), SW_ROUND_MISSING);
@@ -132,7 +130,7 @@ static void a_full_disk_stops_the_sweep(void) {
     open_small();
     CU_ASSERT_EQUAL_FATAL(stat(sw_rig.store, &info), 0);
     (void) signal(SIGXFSZ, SIG_IGN);
-    limit_files((rlim_t) info.st_size * 3 / 4);
+    limit_files((rlim_t) info.st_size / 2); /* the tables of rounds lie behind it */
     SW_TEST_FAILS(sw_rig_run(), SW_IO);
     limit_files(RLIM_INFINITY);
     CU_ASSERT_TRUE(sw_rig.clean);
@@ -162,7 +160,7 @@ static void a_worker_may_come_back(void) {
     enum sw_status status = sw_rig_run();
     CU_ASSERT_EQUAL(status, SW_OK);
     check_digest();
-    check_notice("was not heard for 0.4 s");
+    check_notice("was not heard for");
 }
 
 static void a_lost_worker_costs_one_round(void) {
@@ -174,7 +172,7 @@ static void a_lost_worker_costs_one_round(void) {
     if (sw_comm_rank() == 0) (void) kill((pid_t) sw_rig.last_rank_pid, SIGCONT);
     CU_ASSERT_FALSE(sw_rig.clean);
     CU_ASSERT_EQUAL(status, SW_OK);
-    check_notice("was not heard for 0.4 s");
+    check_notice("was not heard for");
     check_digest();
 }
 

@@ -221,6 +221,25 @@ static void a_list_field_as_an_axis(void) {
     sw_sweep_fini(&sweep);
 }
 
+static void lists_of_numbers_and_truth_values(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune.rounds: 0\n"
+                    "train.optimizer: {name: sgd, momentum: 0.9}\n"
+                    "train.schedule: {name: step, milestones: 7, gamma: 0.5}\n"
+                    "grid:\n"
+                    "  train.optimizer.nesterov: [true, false]\n"
+                    "  train.schedule.milestones: [[1, 2.50], 3, [1e1]]\n",
+               &sweep);
+    CU_ASSERT_EQUAL_FATAL(sweep.n_trials, 6);
+    CU_ASSERT_EQUAL(sweep.trials[0].train_optimizer_nesterov, 1);
+    CU_ASSERT_EQUAL(sweep.trials[3].train_optimizer_nesterov, 0);
+    CU_ASSERT_STRING_EQUAL(sweep.trials[0].train_schedule_milestones, "1,2.5");
+    CU_ASSERT_STRING_EQUAL(sweep.trials[1].train_schedule_milestones, "3");
+    CU_ASSERT_STRING_EQUAL(sweep.trials[2].train_schedule_milestones, "10");
+    CU_ASSERT_EQUAL(sweep.n_rounds, 6);
+    sw_sweep_fini(&sweep);
+}
+
 static void an_axis_replaces_the_base_value(void) {
     struct sw_sweep sweep;
     build_good(HEAD "seed: 9\nprune.rounds: 0\n"
@@ -268,6 +287,27 @@ static void labels_do_not_make_new_rounds(void) {
     CU_ASSERT_EQUAL(sweep.n_rounds, 7);
     CU_ASSERT_EQUAL(sweep.shared, 2 * (2 + 4 + 3) * 2 + 2 * (1 + 3 + 2) - 7);
     CU_ASSERT_EQUAL(sw_sweep_row(&sweep, 2, 1, SW_CONTROL_REINIT), -1);
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+}
+
+/* What no chosen plug-in takes cannot change a result: it makes trials, but no trainings. */
+static void unused_options_do_not_make_new_rounds(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune: {rounds: 1}\n"
+                    "grid:\n"
+                    "  train.optimizer.name: [adam, sgd]\n"
+                    "  train.optimizer.momentum: [0, 0.5, 0.9]\n"
+                    "  train.schedule.name: [constant, cosine]\n"
+                    "  train.schedule.floor: [0, 0.1]\n",
+               &sweep);
+    CU_ASSERT_EQUAL_FATAL(sweep.n_trials, 24);
+    /* 1 adam and 3 sgds, each with 1 constant rate and 2 cosines. */
+    CU_ASSERT_EQUAL(sweep.n_rounds, 4 * 3 * 2);
+    CU_ASSERT_EQUAL(sw_sweep_row(&sweep, 0, 1, SW_CONTROL_TICKET),
+                    sw_sweep_row(&sweep, 9, 1, SW_CONTROL_TICKET));
+    CU_ASSERT_NOT_EQUAL(sw_sweep_row(&sweep, 2, 1, SW_CONTROL_TICKET),
+                        sw_sweep_row(&sweep, 3, 1, SW_CONTROL_TICKET));
     check_invariants(&sweep);
     sw_sweep_fini(&sweep);
 }
@@ -488,8 +528,8 @@ static void digests_stay_what_they_are(void) {
     char text[SW_DIGEST_TEXT];
     build_example(&sweep);
     CU_ASSERT_STRING_EQUAL(sw_digest_text(sweep.digest, text), "eca14af6821381c80053d4ff1c032057");
-    CU_ASSERT_STRING_EQUAL(sweep.rounds[0].id, "d4903d65c2365123a624735930d9cffd");
-    CU_ASSERT_STRING_EQUAL(sweep.rounds[2].id, "f19ca6e7ef76e542e505a5c51f8211e9");
+    CU_ASSERT_STRING_EQUAL(sweep.rounds[0].id, "a0bdf84f69a9d8f5d6a27fec8eb3eb99");
+    CU_ASSERT_STRING_EQUAL(sweep.rounds[2].id, "4b5acbcb608e619a890afa6f07b8bad5");
     sw_sweep_fini(&sweep);
 }
 
@@ -518,10 +558,12 @@ int main(void) {
     CU_TestInfo grid[] = {
         {"the_last_axis_runs_fastest", the_last_axis_runs_fastest},
         {"a_list_field_as_an_axis", a_list_field_as_an_axis},
+        {"lists_of_numbers_and_truth_values", lists_of_numbers_and_truth_values},
         {"an_axis_replaces_the_base_value", an_axis_replaces_the_base_value},
         {"variants_of_pruning_share_their_dense_round",
          variants_of_pruning_share_their_dense_round},
         {"labels_do_not_make_new_rounds", labels_do_not_make_new_rounds},
+        {"unused_options_do_not_make_new_rounds", unused_options_do_not_make_new_rounds},
         {"initial_weights_are_shared_by_network_distribution_and_seed",
          initial_weights_are_shared_by_network_distribution_and_seed},
         {"controls own what they change", controls_own_what_they_change},

@@ -258,7 +258,8 @@ static void bounds_the_number_of_trials_and_rounds(void) {
 static void refuses_settings_that_nothing_uses(void) {
     static const struct broken cases[] = {
         {"sweep: t\n" DATA "train: {epochs: 1, optimizer: {name: sgd, beta1: 0.8}}\n", 3, 50,
-         "train.optimizer.beta1 is not used by sgd, which takes lr, momentum, weight_decay", NULL},
+         "train.optimizer.beta1 is not used by sgd, which takes lr, momentum, weight_decay, nesterov",
+         NULL},
         {"sweep: t\n" DATA "train: {epochs: 1, optimizer: {momentum: 0.8}}\n", 3, 42,
          "train.optimizer.momentum is not used by adam", NULL},
         {"sweep: t\ndata: {name: fashion-mnist, shape: [1, 8, 8]}\ntrain: {epochs: 1}\n", 2, 36,
@@ -269,6 +270,53 @@ static void refuses_settings_that_nothing_uses(void) {
          "train.optimizer.momentum is not used by adam", NULL},
         {HEAD "train.optimizer.name: sgd\ngrid: {train.optimizer.beta1: [0.8]}\n", 6, 32,
          "train.optimizer.beta1 is not used by sgd", NULL},
+        {HEAD "train.optimizer.nesterov: true\n", 5, 27,
+         "train.optimizer.nesterov is not used by adam, which takes lr, beta1", NULL},
+        {HEAD "train.schedule: {name: step, milestones: [1], floor: 0.1}\n", 5, 54,
+         "train.schedule.floor is not used by step, which takes milestones, gamma", NULL},
+        {HEAD "train.schedule: {name: cosine, gamma: 0.1}\n", 5, 39,
+         "train.schedule.gamma is not used by cosine, which takes floor", NULL},
+        {HEAD "train.schedule.milestones: [1]\n", 5, 28,
+         "train.schedule.milestones is not used by constant", NULL},
+    };
+    EXPECT_BROKEN(cases);
+}
+
+static void refuses_settings_that_do_not_fit_together(void) {
+    static const struct broken cases[] = {
+        {HEAD "train.schedule: {name: step}\n", 5, 24,
+         "train.schedule.milestones: the step schedule", "[80, 120]"},
+        {HEAD "train.schedule: {name: step, milestones: [2, 1]}\n", 5, 42,
+         "train.schedule.milestones: 1 comes after 2", NULL},
+        {HEAD "grid: {train.schedule: [{name: constant}, {name: step, milestones: [3, 3]}]}\n", 5,
+         68, "train.schedule.milestones: 3 comes after 3", NULL},
+        {HEAD "train.optimizer: {name: sgd, nesterov: true}\n", 5, 40,
+         "train.optimizer.nesterov: true needs", "momentum above 0"},
+    };
+    EXPECT_BROKEN(cases);
+}
+
+static void refuses_wrong_lists_of_numbers_and_truth_values(void) {
+    static const struct broken cases[] = {
+        {HEAD "train.schedule: {name: step, milestones: [80, x]}\n", 5, 42,
+         "train.schedule.milestones: got a list",
+         "a list of numbers, each from 1e-06 to 1000000 (epochs)"},
+        {HEAD "train.schedule: {name: step, milestones: [0]}\n", 5, 42,
+         "train.schedule.milestones: got a list", "each from"},
+        {HEAD "train.schedule: {name: step, milestones: [[1]]}\n", 5, 43,
+         "train.schedule.milestones: got a list", "each from"},
+        {HEAD "train.schedule: {name: step, milestones: '80'}\n", 5, 42,
+         "train.schedule.milestones: got \"80\"", "each from"},
+        {HEAD "train.schedule: {name: step, milestones: null}\n", 5, 42,
+         "train.schedule.milestones: got null", "each from"},
+        {HEAD "train.optimizer: {name: sgd, nesterov: yes}\n", 5, 40,
+         "train.optimizer.nesterov: got yes", "true or false"},
+        {HEAD "train.optimizer: {name: sgd, nesterov: 1}\n", 5, 40,
+         "train.optimizer.nesterov: got 1", "true or false"},
+        {HEAD "train.optimizer: {name: sgd, nesterov: 'true'}\n", 5, 40,
+         "train.optimizer.nesterov: got \"true\"", "true or false"},
+        {HEAD "train.optimizer: {name: sgd, nesterov: [true]}\n", 5, 40,
+         "train.optimizer.nesterov: got a list", "list them in grid"},
     };
     EXPECT_BROKEN(cases);
 }
@@ -470,6 +518,9 @@ int main(void) {
         {"explains_what_an_axis_is", explains_what_an_axis_is},
         {"bounds_the_number_of_trials_and_rounds", bounds_the_number_of_trials_and_rounds},
         {"refuses_settings_that_nothing_uses", refuses_settings_that_nothing_uses},
+        {"refuses_settings_that_do_not_fit_together", refuses_settings_that_do_not_fit_together},
+        {"refuses_wrong_lists_of_numbers_and_truth_values",
+         refuses_wrong_lists_of_numbers_and_truth_values},
         {"checks_data_and_model_together", checks_data_and_model_together},
         {"missing_data_is_an_io_error", missing_data_is_an_io_error},
         CU_TEST_INFO_NULL,

@@ -44,12 +44,31 @@ static void bad_values_are_refused_and_change_nothing(void) {
     static const struct {
         const char *key, *value, *phrase;
     } bad[] = {
-        {"prune.rate", "1.5", "not within"},        {"prune.rate", "0.2x", "not a number"},
-        {"prune.rate", "nan", "not a number"},      {"prune.rate", "null", "not a number"},
-        {"train.batch", "0", "not within"},         {"train.batch", "60.5", "whole number"},
-        {"seed", "9007199254740993", "not within"}, {"model.name", "a b", "not a name"},
-        {"control", "reinit,", "list of names"},    {"data.shape", "1x28", "three whole numbers"},
-        {"data.shape", "1x28x0", "not within"},     {"rewind.to", "-5", "not within"}};
+        {"prune.rate", "1.5", "not within"},
+        {"prune.rate", "0.2x", "not a number"},
+        {"prune.rate", "nan", "not a number"},
+        {"prune.rate", "null", "not a number"},
+        {"train.batch", "0", "not within"},
+        {"train.batch", "60.5", "whole number"},
+        {"seed", "9007199254740993", "not within"},
+        {"model.name", "a b", "not a name"},
+        {"control", "reinit,", "list of names"},
+        {"data.shape", "1x28", "three whole numbers"},
+        {"data.shape", "1x28x0", "not within"},
+        {"rewind.to", "-5", "not within"},
+        {"train.optimizer.nesterov", "yes", "true nor false"},
+        {"train.optimizer.nesterov", "", "true nor false"},
+        {"train.schedule.milestones", "80,", "list of numbers"},
+        {"train.schedule.milestones", ",80", "list of numbers"},
+        {"train.schedule.milestones", "80,,120", "list of numbers"},
+        {"train.schedule.milestones", "80, 120", "list of numbers"},
+        {"train.schedule.milestones", "nan", "list of numbers"},
+        {"train.schedule.milestones", "000000000000000000000000000000000080", "list of numbers"},
+        {"train.schedule.milestones", "80,-1", "-1 is not within"},
+        {"train.schedule.milestones",
+         "1.2345678901234567,1.2345678901234567,1.2345678901234567,1.2345678901234567,"
+         "1.2345678901234567,1.2345678901234567",
+         "too long"}};
     struct sw_trial_spec spec, before;
     sw_spec_set_defaults(&spec);
     before = spec;
@@ -70,6 +89,27 @@ static void whole_numbers_may_be_written_as_reals(void) {
     CU_ASSERT_EQUAL(spec.train_steps, SW_INT_NULL);
     SW_TEST_OK(sw_spec_set(&spec, sw_spec_find_field("prune.target"), "~"));
     CU_ASSERT_TRUE(isnan(spec.prune_target));
+}
+
+static void numbers_have_one_text(void) {
+    const struct sw_field *field = sw_spec_find_field("train.schedule.milestones");
+    struct sw_trial_spec spec;
+    char text[256];
+    double number = 0;
+    sw_spec_set_defaults(&spec);
+    CU_ASSERT_FALSE(sw_spec_number(spec.train_schedule_milestones, 0, &number));
+    SW_TEST_OK(sw_spec_set(&spec, field, "80.0,1.20e2,0.30000000000000004"));
+    CU_ASSERT_STRING_EQUAL(sw_spec_get(&spec, field, text, sizeof text),
+                           "80,120,0.30000000000000004");
+    CU_ASSERT_TRUE(sw_spec_number(spec.train_schedule_milestones, 1, &number) && number == 120);
+    CU_ASSERT_TRUE(sw_spec_number(spec.train_schedule_milestones, 2, &number));
+    CU_ASSERT_EQUAL(number, 0.1 + 0.2);
+    CU_ASSERT_FALSE(sw_spec_number(spec.train_schedule_milestones, 3, &number));
+    field = sw_spec_find_field("train.optimizer.nesterov");
+    CU_ASSERT_STRING_EQUAL(sw_spec_get(&spec, field, text, sizeof text), "false");
+    SW_TEST_OK(sw_spec_set(&spec, field, "true"));
+    CU_ASSERT_STRING_EQUAL(sw_spec_get(&spec, field, text, sizeof text), "true");
+    CU_ASSERT_EQUAL(spec.train_optimizer_nesterov, 1);
 }
 
 static void canonical_text_holds_the_chosen_stages(void) {
@@ -163,6 +203,7 @@ int main(void) {
         {"every value reads back as written", every_value_reads_back_as_written},
         {"bad values are refused and change nothing", bad_values_are_refused_and_change_nothing},
         {"whole numbers may be written as reals", whole_numbers_may_be_written_as_reals},
+        {"numbers have one text", numbers_have_one_text},
         {"canonical text holds the chosen stages", canonical_text_holds_the_chosen_stages},
         {"words and shapes are taken apart", words_and_shapes_are_taken_apart},
         CU_TEST_INFO_NULL};

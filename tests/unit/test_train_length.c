@@ -74,6 +74,10 @@ static void state_is_kept_for_survivors_only(void) {
     CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 0);
     spec.train_optimizer_momentum = 0.9;
     CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 4000);
+    spec.train_optimizer_nesterov = 1;
+    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 4000);
+    SW_TEXT_COPY(spec.train_optimizer_name, "adamw");
+    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 8000);
 }
 
 /* ---- learning rate -------------------------------------------------------------------------- */
@@ -82,7 +86,7 @@ static void a_constant_rate_without_warmup_is_the_base_rate(void) {
     struct sw_trial_spec spec = make(1, SW_INT_NULL, 60, 100);
     spec.train_optimizer_lr = 0.125;
     for (int64_t step = 0; step < 10; step++)
-        CU_ASSERT_EQUAL(sw_lr_at(&spec, step, 10), 0.125);
+        CU_ASSERT_EQUAL(sw_lr_at(&spec, step, 10, 5), 0.125);
 }
 
 static void the_warmup_rises_in_a_line_to_the_base_rate(void) {
@@ -92,7 +96,7 @@ static void the_warmup_rises_in_a_line_to_the_base_rate(void) {
     spec.train_schedule_warmup_start = 0.2;
     const double expected[10] = {0.4, 0.72, 1.04, 1.36, 1.68, 2, 2, 2, 2, 2};
     for (int64_t step = 0; step < 10; step++)
-        CU_ASSERT_DOUBLE_EQUAL(sw_lr_at(&spec, step, 10), expected[step], 1e-12);
+        CU_ASSERT_DOUBLE_EQUAL(sw_lr_at(&spec, step, 10, 5), expected[step], 1e-12);
 }
 
 /* Steps below the base rate are the warmup's length. */
@@ -100,7 +104,7 @@ static int64_t warmup_length(double fraction, int64_t steps) {
     struct sw_trial_spec spec = make(1, SW_INT_NULL, 60, 100);
     int64_t length = 0;
     spec.train_schedule_warmup_fraction = fraction;
-    while (length < steps && sw_lr_at(&spec, length, steps) < spec.train_optimizer_lr)
+    while (length < steps && sw_lr_at(&spec, length, steps, steps) < spec.train_optimizer_lr)
         length++;
     return length;
 }
@@ -126,7 +130,7 @@ static void options_are_keys_of_the_spec(void) {
             CU_ASSERT_PTR_NOT_NULL(sw_spec_find_field(*key));
         }
     }
-    CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_EQUAL(n, 3);
     CU_ASSERT_PTR_NULL(sw_optimizer_find("Adam"));
 }
 
@@ -138,7 +142,7 @@ static void schedules_are_found_by_name(void) {
         for (const char *const *key = schedule->options; *key != NULL; key++)
             CU_ASSERT_PTR_NOT_NULL(sw_spec_find_field(*key));
     }
-    CU_ASSERT_EQUAL(n, 1);
+    CU_ASSERT_EQUAL(n, 4);
     CU_ASSERT_PTR_NULL(sw_lr_schedule_find(""));
 }
 

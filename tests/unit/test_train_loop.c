@@ -142,7 +142,10 @@ static void step_twin(const struct lab *lab, struct twin *twin, int64_t batch, d
                 continue;
             double g = twin->gradient[at] + decay * twin->theta[at];
             twin->velocity[at] = lab->spec.train_optimizer_momentum * twin->velocity[at] + g;
-            twin->theta[at] -= lr * twin->velocity[at];
+            twin->theta[at] -= lr *
+                               (lab->spec.train_optimizer_nesterov
+                                    ? g + lab->spec.train_optimizer_momentum * twin->velocity[at]
+                                    : twin->velocity[at]);
         }
     }
 }
@@ -154,7 +157,7 @@ static void train_twin(const struct lab *lab, struct twin *twin) {
         int64_t first = step % 5 * 50, batch = first + 50 <= 240 ? 50 : 240 - first;
         if (first == 0) sw_data_order((uint64_t) lab->spec.seed, step / 5, 240, order);
         load(lab, twin, SW_SPLIT_TRAIN, order + first, batch);
-        step_twin(lab, twin, batch, sw_lr_at(&lab->spec, step, lab->spec.train_steps));
+        step_twin(lab, twin, batch, sw_lr_at(&lab->spec, step, lab->spec.train_steps, 5));
     }
 }
 
@@ -191,7 +194,7 @@ static void compare_evaluations(struct lab *lab, struct twin *twin) {
     }
 }
 
-static void check_against_twin(double density) {
+static void check_against_twin(double density, bool nesterov, const char *schedule) {
     struct lab lab;
     struct twin twin;
     struct sw_trial_spec spec;
@@ -199,7 +202,10 @@ static void check_against_twin(double density) {
     SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
     spec.train_optimizer_lr = 0.1;
     spec.train_optimizer_momentum = 0.9;
+    spec.train_optimizer_nesterov = nesterov;
     spec.train_optimizer_weight_decay = 1e-2;
+    SW_TEXT_COPY(spec.train_schedule_name, schedule);
+    SW_TEXT_COPY(spec.train_schedule_milestones, "1,2");
     spec.train_schedule_warmup_fraction = 0.5;
     set_up(&lab, &spec, density, 1);
     open_twin(&lab, &twin);
@@ -212,9 +218,10 @@ static void check_against_twin(double density) {
 }
 
 static void a_training_agrees_with_one_in_double(void) {
-    check_against_twin(1);
-    check_against_twin(0.9);
-    check_against_twin(0.1);
+    check_against_twin(1, false, "constant");
+    check_against_twin(0.9, true, "cosine");
+    check_against_twin(0.1, false, "linear");
+    check_against_twin(1, true, "step");
 }
 
 /* ---- what a training counts ----------------------------------------------------------------- */
@@ -267,10 +274,25 @@ static void the_curve_has_its_planned_points(void) {
         const struct sw_curve_point *point = &lab.curve[i];
         CU_ASSERT_EQUAL(point->step, steps[i]);
         CU_ASSERT_DOUBLE_EQUAL(point->epoch, (double) steps[i] / 5, 1e-12);
-        CU_ASSERT_EQUAL(point->learning_rate, sw_lr_at(&spec, i < 3 ? steps[i] : 11, 12));
+        CU_ASSERT_EQUAL(point->learning_rate, sw_lr_at(&spec, i < 3 ? steps[i] : 11, 12, 5));
         CU_ASSERT_EQUAL(point->validation_accuracy, (double) point->validation_correct / 60);
         CU_ASSERT_EQUAL(point->test_accuracy, (double) point->test_correct / 270);
     }
+    tear_down(&lab);
+}
+
+static void milestones_are_epochs_of_the_data_set(void) {
+    static const double rates[4] = {0.5, 0.05, 0.005, 0.005}; /* next steps 0, 5, 10; last 11 */
+    struct lab lab;
+    struct sw_trial_spec spec;
+    set_defaults(&spec);
+    spec.train_optimizer_lr = 0.5;
+    SW_TEXT_COPY(spec.train_schedule_name, "step");
+    SW_TEXT_COPY(spec.train_schedule_milestones, "1,2,99");
+    set_up(&lab, &spec, 1, 1);
+    SW_TEST_OK(train(&lab, NULL));
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_DOUBLE_EQUAL(lab.curve[i].learning_rate, rates[i], 1e-15);
     tear_down(&lab);
 }
 
@@ -424,6 +446,8 @@ static void settings_that_do_not_fit_are_refused(void) {
     SW_TEXT_COPY(lab.spec.train_schedule_name, "moon");
     SW_TEST_FAILS(train(&lab, NULL), SW_CONFIG);
     CU_ASSERT_EQUAL(lab.outcome.points, 0);
+    SW_TEXT_COPY(lab.spec.train_schedule_name, "step"); /* without milestones */
+    SW_TEST_FAILS(train(&lab, NULL), SW_CONFIG);
     lab.spec = spec;
     lab.data.info.classes = 5;
     SW_TEST_FAILS(train(&lab, NULL), SW_CONFIG);
@@ -460,6 +484,7 @@ static void trainings_reach_far_above_chance(void) {
     check_learning(1, "adam", 3e-3, 0.5);
     check_learning(0.2, "adam", 3e-3, 0.45);
     check_learning(1, "sgd", 0.1, 0.4);
+    check_learning(1, "adamw", 3e-3, 0.5);
 }
 
 static void a_training_is_the_same_for_any_threads_and_after_rebuilding(void) {
@@ -511,6 +536,7 @@ static CU_TestInfo numbers[] = {
 };
 static CU_TestInfo counts[] = {
     {"the_curve_has_its_planned_points", the_curve_has_its_planned_points},
+    {"milestones_are_epochs_of_the_data_set", milestones_are_epochs_of_the_data_set},
     {"an_evaluation_at_the_last_step_is_made_once", an_evaluation_at_the_last_step_is_made_once},
     {"train_loss_is_the_mean_over_samples_since_the_last_point",
      train_loss_is_the_mean_over_samples_since_the_last_point},

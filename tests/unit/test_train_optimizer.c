@@ -79,9 +79,27 @@ static double rate(int64_t step) {
     return 0.01 * (double) step / STEPS;
 }
 
+/* Two steps with the gradient 1 on weights of 1, at the rate 0.1: what element 0 becomes. */
+static double two_steps(const struct sw_trial_spec *spec) {
+    struct bench bench;
+    float ones[N], values[N];
+    open_bench(&bench, spec, &weight);
+    for (int i = 0; i < N; i++)
+        ones[i] = 1;
+    SW_TEST_OK(sw_hal_upload(bench.param.values, 0, ones, sizeof ones));
+    SW_TEST_OK(sw_hal_upload(bench.param.gradients, 0, ones, sizeof ones));
+    for (int64_t step = 1; step <= 2; step++)
+        SW_TEST_OK(bench.optimizer->update(hal, spec, &bench.param, bench.states, step, 0.1));
+    SW_TEST_OK(sw_hal_download(bench.param.values, 0, values, sizeof values));
+    close_bench(&bench);
+    return (double) values[0];
+}
+
 /* ---- sgd ------------------------------------------------------------------------------------ */
 
-static void check_sgd(double momentum, double decay, const struct sw_param *param,
+/* PyTorch's SGD with weight decay l, momentum mu, rate c, no dampening:
+ *     g = g + l w;  b = mu b + g;  with nesterov g = g + mu b, otherwise g = b;  w = w - c g */
+static void check_sgd(double momentum, bool nesterov, double decay, const struct sw_param *param,
                       double decay_expected) {
     struct sw_trial_spec spec;
     struct bench bench;
@@ -89,14 +107,16 @@ static void check_sgd(double momentum, double decay, const struct sw_param *para
     sw_spec_set_defaults(&spec);
     SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
     spec.train_optimizer_momentum = momentum;
+    spec.train_optimizer_nesterov = nesterov;
     spec.train_optimizer_weight_decay = decay;
     open_bench(&bench, &spec, param);
     CU_ASSERT_EQUAL(bench.n_states, momentum > 0);
     for (int64_t step = 1; step <= STEPS; step++) {
         update(&bench, &spec, step, rate(step), g);
         for (int i = 0; i < N; i++) {
-            bench.v[i] = momentum * bench.v[i] + g[i] + decay_expected * bench.w[i];
-            bench.w[i] -= rate(step) * bench.v[i];
+            double gradient = g[i] + decay_expected * bench.w[i];
+            bench.v[i] = momentum * bench.v[i] + gradient;
+            bench.w[i] -= rate(step) * (nesterov ? gradient + momentum * bench.v[i] : bench.v[i]);
         }
     }
     compare(&bench);
@@ -104,21 +124,42 @@ static void check_sgd(double momentum, double decay, const struct sw_param *para
 }
 
 static void sgd_follows_its_formula(void) {
-    check_sgd(0, 0, &weight, 0);
-    check_sgd(0.9, 0, &weight, 0);
-    check_sgd(0, 0.1, &weight, 0.1);
-    check_sgd(0.9, 0.1, &weight, 0.1);
+    check_sgd(0, false, 0, &weight, 0);
+    check_sgd(0.9, false, 0, &weight, 0);
+    check_sgd(0, false, 0.1, &weight, 0.1);
+    check_sgd(0.9, false, 0.1, &weight, 0.1);
+}
+
+static void nesterov_follows_its_formula(void) {
+    check_sgd(0.9, true, 0, &weight, 0);
+    check_sgd(0.9, true, 0.1, &weight, 0.1);
+    check_sgd(0.5, true, 0.1, &weight, 0.1);
+}
+
+static void nesterov_looks_one_momentum_step_ahead(void) {
+    struct sw_trial_spec spec;
+    sw_spec_set_defaults(&spec);
+    SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
+    spec.train_optimizer_momentum = 0.9;
+    CU_ASSERT_DOUBLE_EQUAL(two_steps(&spec), 1 - 0.1 - 0.19, 1e-6);
+    spec.train_optimizer_nesterov = 1;
+    CU_ASSERT_DOUBLE_EQUAL(two_steps(&spec), 1 - 0.19 - 0.271, 1e-6);
 }
 
 /* ---- adam ----------------------------------------------------------------------------------- */
 
-static void check_adam(double beta1, double beta2, double epsilon, double decay,
+/* PyTorch's Adam and AdamW with weight decay l, rate c:
+ *     adam: g = g + l w;  adamw: w = w - c l w
+ *     m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+ *     w = w - c (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + e) */
+static void check_adam(const char *name, double beta1, double beta2, double epsilon, double decay,
                        const struct sw_param *param, double decay_expected) {
+    bool decoupled = strcmp(name, "adamw") == 0;
     struct sw_trial_spec spec;
     struct bench bench;
     float gradients[N];
     sw_spec_set_defaults(&spec);
-    SW_TEXT_COPY(spec.train_optimizer_name, "adam");
+    SW_TEXT_COPY(spec.train_optimizer_name, name);
     spec.train_optimizer_beta1 = beta1;
     spec.train_optimizer_beta2 = beta2;
     spec.train_optimizer_epsilon = epsilon;
@@ -130,7 +171,11 @@ static void check_adam(double beta1, double beta2, double epsilon, double decay,
                correction2 = 1 - pow(beta2, (double) step);
         update(&bench, &spec, step, rate(step), gradients);
         for (int i = 0; i < N; i++) {
-            double g = gradients[i] + decay_expected * bench.w[i];
+            double g = gradients[i];
+            if (decoupled)
+                bench.w[i] -= rate(step) * decay_expected * bench.w[i];
+            else
+                g += decay_expected * bench.w[i];
             bench.m[i] = beta1 * bench.m[i] + (1 - beta1) * g;
             bench.v[i] = beta2 * bench.v[i] + (1 - beta2) * g * g;
             bench.w[i] -= rate(step) * (bench.m[i] / correction1) /
@@ -142,20 +187,44 @@ static void check_adam(double beta1, double beta2, double epsilon, double decay,
 }
 
 static void adam_follows_its_formula(void) {
-    check_adam(0.9, 0.999, 1e-8, 0, &weight, 0);
-    check_adam(0.9, 0.999, 1e-8, 0.1, &weight, 0.1);
-    check_adam(0.5, 0.9, 0.1, 0, &weight, 0);
-    check_adam(0, 0.99, 1e-8, 0, &weight, 0);
+    check_adam("adam", 0.9, 0.999, 1e-8, 0, &weight, 0);
+    check_adam("adam", 0.9, 0.999, 1e-8, 0.1, &weight, 0.1);
+    check_adam("adam", 0.5, 0.9, 0.1, 0, &weight, 0);
+    check_adam("adam", 0, 0.99, 1e-8, 0, &weight, 0);
+}
+
+static void adamw_follows_its_formula(void) {
+    check_adam("adamw", 0.9, 0.999, 1e-8, 0, &weight, 0);
+    check_adam("adamw", 0.9, 0.999, 1e-8, 0.1, &weight, 0.1);
+    check_adam("adamw", 0.5, 0.9, 0.1, 1, &weight, 1);
+}
+
+/* Under a constant gradient Adam's step is the rate itself, so the decay can be read off. */
+static void adamw_shrinks_weights_by_rate_times_decay(void) {
+    struct sw_trial_spec spec;
+    sw_spec_set_defaults(&spec);
+    spec.train_optimizer_weight_decay = 0.5;
+    CU_ASSERT_DOUBLE_EQUAL(two_steps(&spec), 0.8, 1e-3); /* Adam's scale swallows the penalty */
+    SW_TEXT_COPY(spec.train_optimizer_name, "adamw");
+    CU_ASSERT_DOUBLE_EQUAL(two_steps(&spec), (1 * 0.95 - 0.1) * 0.95 - 0.1, 1e-5);
+    spec.train_optimizer_weight_decay = 0;
+    CU_ASSERT_DOUBLE_EQUAL(two_steps(&spec), 0.8, 1e-5);
 }
 
 static void biases_get_no_weight_decay(void) {
-    check_sgd(0.9, 0.5, &bias, 0);
-    check_adam(0.9, 0.999, 1e-8, 0.5, &bias, 0);
+    check_sgd(0.9, false, 0.5, &bias, 0);
+    check_sgd(0.9, true, 0.5, &bias, 0);
+    check_adam("adam", 0.9, 0.999, 1e-8, 0.5, &bias, 0);
+    check_adam("adamw", 0.9, 0.999, 1e-8, 0.5, &bias, 0);
 }
 
 static CU_TestInfo tests[] = {
     {"sgd_follows_its_formula", sgd_follows_its_formula},
+    {"nesterov_follows_its_formula", nesterov_follows_its_formula},
+    {"nesterov_looks_one_momentum_step_ahead", nesterov_looks_one_momentum_step_ahead},
     {"adam_follows_its_formula", adam_follows_its_formula},
+    {"adamw_follows_its_formula", adamw_follows_its_formula},
+    {"adamw_shrinks_weights_by_rate_times_decay", adamw_shrinks_weights_by_rate_times_decay},
     {"biases_get_no_weight_decay", biases_get_no_weight_decay},
     CU_TEST_INFO_NULL,
 };

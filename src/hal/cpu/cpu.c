@@ -13,6 +13,7 @@ static const struct sw_cpu_kernels kernels_ref = {
     .bias_backward = sw_cpu_ref_bias_backward,
     .loss = sw_cpu_ref_loss,
     .sgd = sw_cpu_ref_sgd,
+    .nesterov = sw_cpu_ref_nesterov,
     .adam = sw_cpu_ref_adam,
     .sum_squares = sw_cpu_ref_sum_squares,
 };
@@ -25,6 +26,7 @@ static const struct sw_cpu_kernels kernels_avx2 = {
     .bias_backward = sw_cpu_avx2_bias_backward,
     .loss = sw_cpu_avx2_loss,
     .sgd = sw_cpu_avx2_sgd,
+    .nesterov = sw_cpu_avx2_nesterov,
     .adam = sw_cpu_avx2_adam,
     .sum_squares = sw_cpu_avx2_sum_squares,
 };
@@ -112,6 +114,7 @@ const struct sw_backend sw_backend_cpu = {
     .bias_backward = sw_cpu_bias_backward,
     .loss = sw_cpu_loss,
     .sgd = sw_cpu_sgd,
+    .nesterov = sw_cpu_nesterov,
     .adam = sw_cpu_adam,
     .sum_squares = sw_cpu_sum_squares,
 };

@@ -59,7 +59,7 @@ struct sw_cpu_row_sum {
 };
 
 struct sw_cpu_sgd {
-    float *w, *v; /* v may be NULL */
+    float *w, *v; /* v may be NULL, not for nesterov */
     const float *g;
     float lr, momentum, decay;
 };
@@ -105,6 +105,7 @@ struct sw_cpu_kernels {
     sw_cpu_kernel *bias_backward;   /* rows */
     sw_cpu_kernel *loss;            /* parts */
     sw_cpu_kernel *sgd;             /* elements */
+    sw_cpu_kernel *nesterov;        /* elements */
     sw_cpu_kernel *adam;            /* elements */
     sw_cpu_kernel *sum_squares;     /* parts */
 };
@@ -112,11 +113,13 @@ struct sw_cpu_kernels {
 sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
 sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather;
 sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
-sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_adam, sw_cpu_ref_sum_squares;
+sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_nesterov, sw_cpu_ref_adam;
+sw_cpu_kernel sw_cpu_ref_sum_squares;
 
 sw_cpu_kernel sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
-sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_adam, sw_cpu_avx2_sum_squares;
+sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_nesterov, sw_cpu_avx2_adam;
+sw_cpu_kernel sw_cpu_avx2_sum_squares;
 
 /* Run a kernel over 0 .. n on the device's threads, in ranges that begin at multiples of `grain`.
  * `work` is about the number of multiplications or elements: little work stays on this thread. */
@@ -172,6 +175,9 @@ enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                            struct sw_buffer *dlogits, double *loss_sum, int64_t *correct);
 enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                           struct sw_buffer *v, int64_t n, float lr, float momentum, float decay);
+enum sw_status sw_cpu_nesterov(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                               struct sw_buffer *v, int64_t n, float lr, float momentum,
+                               float decay);
 enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step);

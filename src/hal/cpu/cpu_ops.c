@@ -192,6 +192,19 @@ enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct 
     return SW_OK;
 }
 
+enum sw_status sw_cpu_nesterov(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
+                               struct sw_buffer *v, int64_t n, float lr, float momentum,
+                               float decay) {
+    struct sw_cpu_sgd args = {.w = w->memory,
+                              .v = v->memory,
+                              .g = g->memory,
+                              .lr = lr,
+                              .momentum = momentum,
+                              .decay = decay};
+    sw_cpu_run(hal, kernels_of(hal)->nesterov, &args, n, GRAIN_ELEMENTS, (double) n);
+    return SW_OK;
+}
+
 enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) {

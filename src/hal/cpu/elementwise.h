@@ -63,7 +63,22 @@ void KERNEL(sgd)(const void *args, int64_t first, int64_t last) {
     }
 }
 
-/* Kingma & Ba 2015, algorithm 1. The corrections are moved out of the loop, as PyTorch does it:
+/* PyTorch's SGD with nesterov=True. */
+void KERNEL(nesterov)(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_sgd *p = args;
+    const float *restrict g = p->g;
+    float *restrict w = p->w;
+    float *restrict v = p->v;
+    const float lr = p->lr, momentum = p->momentum, decay = p->decay;
+    for (int64_t i = first; i < last; i++) {
+        float gradient = g[i] + decay * w[i];
+        v[i] = momentum * v[i] + gradient;
+        w[i] -= lr * (gradient + momentum * v[i]);
+    }
+}
+
+/* Kingma & Ba 2015, algorithm 1, and Loshchilov & Hutter 2019, algorithm 2. The corrections are moved
+ * out of the loop, as PyTorch does it:
  * lr (m / c1) / (sqrt(v / c2) + e) = (lr / c1) m / (sqrt(v) / sqrt(c2) + e). */
 void KERNEL(adam)(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_adam *p = args;
@@ -76,11 +91,13 @@ void KERNEL(adam)(const void *args, int64_t first, int64_t last) {
     const float rate = (float) ((double) p->step.lr / (double) p->step.correction1);
     const float scale = (float) (1.0 / sqrt((double) p->step.correction2));
     const float epsilon = p->step.epsilon, decay = p->step.decay;
+    const float left = (float) (1.0 - (double) p->step.lr * (double) p->step.decoupled);
     for (int64_t i = first; i < last; i++) {
-        float gradient = g[i] + decay * w[i];
+        float weight = left * w[i]; /* left is 1 for Adam */
+        float gradient = g[i] + decay * weight;
         m[i] = beta1 * m[i] + rest1 * gradient;
         v[i] = beta2 * v[i] + rest2 * (gradient * gradient);
-        w[i] -= rate * (m[i] / (sqrtf(v[i]) * scale + epsilon));
+        w[i] = weight - rate * (m[i] / (sqrtf(v[i]) * scale + epsilon));
     }
 }
 

@@ -258,6 +258,12 @@ static enum sw_status guard_sgd(struct sw_hal *hal, struct sw_buffer *w, const s
     return after(hal, "sgd", sw_cpu_sgd(hal, w, g, v, n, lr, momentum, decay));
 }
 
+static enum sw_status guard_nesterov(struct sw_hal *hal, struct sw_buffer *w,
+                                     const struct sw_buffer *g, struct sw_buffer *v, int64_t n,
+                                     float lr, float momentum, float decay) {
+    return after(hal, "nesterov", sw_cpu_nesterov(hal, w, g, v, n, lr, momentum, decay));
+}
+
 static enum sw_status guard_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                                  struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                                  const struct sw_adam_step *step) {
@@ -296,6 +302,7 @@ const struct sw_backend sw_backend_guard = {
     .bias_backward = guard_bias_backward,
     .loss = guard_loss,
     .sgd = guard_sgd,
+    .nesterov = guard_nesterov,
     .adam = guard_adam,
     .sum_squares = guard_sum_squares,
 };
