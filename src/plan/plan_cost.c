@@ -20,8 +20,10 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     sw_prune_likely(spec, arch, round->round, likely);
     bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
                  round->control != SW_CONTROL_RANDOM;
-    (units ? sw_net_predict_unit_memory : sw_net_predict_memory)(arch, likely, batch,
-                                                                 plan->source->isa, &memory);
+    if (units)
+        sw_net_predict_unit_memory(arch, likely, batch, plan->source->isa, &memory);
+    else
+        sw_net_predict_memory(arch, likely, batch, plan->source->isa, &memory);
     sw_payload_lay_out(round, &payload);
     /* While pruning: initial weights, trained weights and scores of the whole network. */
     int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);

@@ -93,6 +93,7 @@ static int64_t largest_of(const int64_t *numbers, int64_t n) {
 static void scale_removals(int64_t *removals, int64_t n, int64_t sum, int64_t total) {
     int64_t remainder[SW_MAX_LAYERS];
     int64_t left = total;
+    if (sum == 0) return;
     for (int64_t p = 0; p < n; p++) {
         __int128 product = (__int128) removals[p] * total;
         removals[p] = (int64_t) (product / sum);

@@ -102,8 +102,9 @@ static enum sw_status score_layers(const struct sw_trial_spec *spec, const struc
                                        .count = param->count,
                                        .seed = (uint64_t) spec->seed,
                                        .round = round,
-                                       .layer = layer++};
+                                       .layer = layer};
         score_layer(spec, criterion, param, before, &input, scratch);
+        layer++;
     }
     return SW_OK;
 }
