@@ -14,7 +14,7 @@ struct bench_arguments {
     int64_t batch, steps, threads;
     double sparsity[MAX_SPARSITIES];
     int n_sparsities;
-    bool json;
+    bool json, tune;
 };
 
 /* ---- arguments ----------------------------------------------------------------------------------------- */
@@ -26,6 +26,8 @@ static const struct argp_option options[] = {
     {"steps", 'n', "N", 0, "step: timed steps; the median counts (51)", 0},
     {"threads", 't', "N", 0, "threads (1)", 0},
     {"backend", 'd', "NAME", 0, "where to run (cpu)", 0},
+    {"tune", 'T', NULL, 0, "kernels: find where sparse overtakes dense; print rows for choice.c",
+     0},
     {"json", 'j', NULL, 0, "print JSON, one object on each line", 0},
     {0},
 };
@@ -80,11 +82,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'd':
         arguments->backend = arg;
         return 0;
+    case 'T':
+        arguments->tune = true;
+        return 0;
     case 'j':
         arguments->json = true;
         return 0;
     case ARGP_KEY_ARG:
         return set_what(state, arguments, arg);
+    case ARGP_KEY_END:
+        if (!arguments->tune || (strcmp(arguments->what, "kernels") == 0 && !arguments->json))
+            return 0;
+        return SW_CLI_WRONG(state, "--tune is for kernels, and prints C source, not JSON");
     case ARGP_KEY_NO_ARGS:
         return SW_CLI_WRONG(state, "which benchmark: step or kernels?");
     default:
@@ -211,6 +220,28 @@ static enum sw_status bench_kernels(const struct bench_arguments *arguments) {
     return SW_OK;
 }
 
+/* Limits of a row of choice.c: weights half-way, on a log scale, to the next measured shape. */
+static enum sw_status bench_tune(const struct bench_arguments *arguments) {
+    static const char *const limits[SW_BENCH_TUNED] = {"4096", "1 << 16", "1 << 19", "INT64_MAX"};
+    struct sw_bench_kernel_options kernel_options = {.backend = arguments->backend,
+                                                     .batch = arguments->batch,
+                                                     .seconds = 0.05,
+                                                     .threads = (int) arguments->threads,
+                                                     .isa = sw_isa_detect()};
+    struct sw_bench_crossing rows[SW_BENCH_TUNED];
+    SW_TRY(sw_bench_tune(&kernel_options, rows));
+    for (int i = 0; i < SW_BENCH_TUNED; i++)
+        printf("    {%s, SW_ISA_%s, %d}, /* %lld x %lld, batch %lld */\n", limits[i],
+               kernel_options.isa == SW_ISA_AVX2 ? "AVX2" : "GENERIC", rows[i].percent,
+               (long long) rows[i].out, (long long) rows[i].in, (long long) arguments->batch);
+    return SW_OK;
+}
+
+static enum sw_status run_bench(const struct bench_arguments *arguments) {
+    if (strcmp(arguments->what, "step") == 0) return bench_step(arguments);
+    return arguments->tune ? bench_tune(arguments) : bench_kernels(arguments);
+}
+
 int sw_cli_bench(int argc, char **argv) {
     struct bench_arguments arguments = {.model = "lenet-300-100",
                                         .backend = "cpu",
@@ -219,7 +250,6 @@ int sw_cli_bench(int argc, char **argv) {
                                         .threads = 1,
                                         .n_sparsities = 1};
     sw_cli_parse(&argp, argc, argv, &arguments);
-    enum sw_status status = strcmp(arguments.what, "step") == 0 ? bench_step(&arguments)
-                                                                : bench_kernels(&arguments);
+    enum sw_status status = run_bench(&arguments);
     return status == SW_OK ? 0 : sw_cli_fail(status);
 }

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "plan_report.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/sched.h"
 
 struct plan_arguments {
     const char *path;
@@ -75,6 +76,16 @@ static enum sw_status measure_store(const struct sw_sweep *sweep, enum sw_isa is
     return sw_store_measure(chosen, sweep, &identity, bytes);
 }
 
+/* The largest and the smallest checkpoint of all rounds. */
+static void find_checkpoints(struct sw_cli_plan_report *report) {
+    for (int64_t row = 0; row < report->sweep->n_rounds; row++) {
+        int64_t bytes = sw_sched_checkpoint_bytes(report->sweep, row);
+        if (bytes > report->checkpoint_bytes) report->checkpoint_bytes = bytes;
+        if (row == 0 || bytes < report->checkpoint_bytes_least)
+            report->checkpoint_bytes_least = bytes;
+    }
+}
+
 int sw_cli_plan(int argc, char **argv) {
     struct plan_arguments arguments = {.workers = sysconf(_SC_NPROCESSORS_ONLN)};
     sw_cli_parse(&argp, argc, argv, &arguments);
@@ -87,6 +98,7 @@ int sw_cli_plan(int argc, char **argv) {
     if (status != SW_OK) return sw_status_exit_code(status);
     report.sweep = &sweep;
     sw_plan_cost(&sweep, &report.cost);
+    find_checkpoints(&report);
     status = measure_store(&sweep, isa, &report.store_bytes);
     if (status == SW_OK) status = sw_cli_predict(&sweep, isa, arguments.workers, &report.seconds);
     if (status == SW_OK && arguments.json) sw_cli_plan_print_json(&report);

@@ -29,6 +29,8 @@ struct sw_trial_run {
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;
+    char *checkpoint;     /* memory for one, allocated with the first; owned */
+    bool checkpoint_told; /* that they cannot be saved */
 };
 
 /* trial_start.c: memory and the record as far as it is known in advance. Errors: SW_NOMEM, SW_CONFIG
@@ -44,11 +46,20 @@ enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 const float *sw_trial_start_weights(const struct sw_trial_run *run);
 /* trial_snapshot.c: keep the weights when they are those of a step that others rewind to. */
 enum sw_status sw_trial_take_snapshot(struct sw_trial_run *run, int64_t step) SW_NODISCARD;
+/* trial_snapshot.c: put back the snapshots of a training that goes on after `done` steps. */
+void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int64_t done);
 /* trial_start.c: all ones for round 0, pruned from the parent for a ticket, made from the ticket's for a
  * control.
  * Fills in `kept` and alerts where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns,
  * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
+ * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:
+ * SW_STOPPED (asked to end), SW_NOMEM, those of the device. */
+enum sw_status sw_trial_resume(struct sw_trial_run *run, struct sw_training *training) SW_NODISCARD;
+enum sw_status sw_trial_checkpoint(struct sw_trial_run *run, const struct sw_training *training,
+                                   int64_t done) SW_NODISCARD;
 
 /* trial_judge.c: the figures of the trained network, into the record and `layers`. */
 enum sw_status sw_trial_judge(struct sw_trial_run *run) SW_NODISCARD;

@@ -1,6 +1,9 @@
 /* Rewinding: the weights of some steps of the dense training, kept for the rounds that begin with them. */
-#include "sweepstake/memory.h"
 #include "trial_run.h"
+
+#include <string.h>
+
+#include "sweepstake/memory.h"
 
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
@@ -33,4 +36,13 @@ enum sw_status sw_trial_take_snapshot(struct sw_trial_run *run, int64_t step) {
         run->snapshots++;
     }
     return SW_OK;
+}
+
+void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int64_t done) {
+    const struct sw_round_task *task = run->task;
+    if (task->plan.snapshots == 0) return;
+    memcpy(run->theta_k, from,
+           (size_t) (task->plan.snapshots * run->arch.parameters) * sizeof *run->theta_k);
+    for (int64_t i = 0; i < task->plan.snapshots; i++)
+        run->snapshots += task->snapshot_step[i] < done;
 }

@@ -276,6 +276,61 @@ static void tasks_that_contradict_themselves_are_refused(void) {
     close_sweep();
 }
 
+/* ---- interruption ---------------------------------------------------------------------------- */
+
+static bool is_same(const struct sw_fake_sink *other, int64_t row, enum sw_section section) {
+    size_t length = 0, expected = 0;
+    const void *a = sw_fake_sink_get(other, row, section, &length);
+    const void *b = sw_fake_sink_get(&sink, row, section, &expected);
+    if (length != expected || (a == NULL) != (b == NULL)) return false;
+    if (section == SW_SECTION_RECORD) expected = sizeof(struct sw_round_results);
+    return a == NULL || memcmp(a, b, expected) == 0;
+}
+
+/* End a round every `steps` steps, and begin again where it stood. */
+static void run_in_pieces(int64_t row, int64_t steps, struct sw_fake_sink *to) {
+    struct sw_round_task task = make_task(row);
+    struct sw_hal_options options = {.threads = 1, .isa = sw_isa_detect()};
+    struct sw_trial_place place = {.backend = "cpu", .threads = 1, .attempt = 1};
+    struct sw_hal *hal = NULL;
+    SW_TEST_OK(sw_hal_open(sw_backend_find("cpu"), &options, &hal));
+    enum sw_status status = SW_STOPPED;
+    SW_FREE(&to->checkpoint);
+    for (int pieces = 0; status == SW_STOPPED && pieces < 20; pieces++) {
+        struct sw_sink opened = sw_fake_sink_open(to, row);
+        sw_fake_sink_take_checkpoints(to, &opened);
+        to->end_after = steps;
+        status = sw_trial_run_round(&task, hal, &data, &place, &opened);
+    }
+    SW_TEST_OK(status);
+    sw_hal_close(&hal);
+}
+
+static void expect_the_same_in_pieces(const char *text) {
+    struct sw_fake_sink pieces;
+    open_sweep(text);
+    run_all();
+    sw_fake_sink_init(&pieces);
+    for (int64_t row = 0; row < sweep.n_rounds; row++) {
+        run_in_pieces(row, 7, &pieces);
+        for (int s = 0; s < SW_SECTION_COUNT; s++)
+            CU_ASSERT_TRUE(is_same(&pieces, row, (enum sw_section) s));
+        CU_ASSERT_PTR_NOT_NULL(strstr(sw_text_get(&pieces.notices), "resumes at step"));
+    }
+    sw_fake_sink_fini(&pieces);
+    close_sweep();
+}
+
+static void rewound_rounds_come_to_the_same_in_pieces(void) {
+    expect_the_same_in_pieces(REWOUND);
+}
+
+static void rounds_of_units_come_to_the_same_in_pieces(void) {
+    expect_the_same_in_pieces(HEAD "train: {steps: 31, batch: 24, evaluate: {every: 10}}\n"
+                                   "prune: {granularity: neuron, rate: 0.4, rounds: 2}\n"
+                                   "control: [shuffle, random]\nrewind: {to: 5}\n");
+}
+
 static CU_TestInfo controls[] = {
     {"controls hand over the masks they make", controls_hand_over_the_masks_they_make},
     CU_TEST_INFO_NULL,
@@ -291,7 +346,13 @@ static CU_TestInfo rewinding[] = {
     {"tasks that contradict themselves are refused", tasks_that_contradict_themselves_are_refused},
     CU_TEST_INFO_NULL,
 };
+static CU_TestInfo interruption[] = {
+    {"rewound rounds come to the same in pieces", rewound_rounds_come_to_the_same_in_pieces},
+    {"rounds of units come to the same in pieces", rounds_of_units_come_to_the_same_in_pieces},
+    CU_TEST_INFO_NULL,
+};
 static CU_SuiteInfo suites[] = {
+    {"interruption", NULL, NULL, NULL, NULL, interruption},
     {"controls", NULL, NULL, NULL, NULL, controls},
     {"rewinding", NULL, NULL, NULL, NULL, rewinding},
     CU_SUITE_INFO_NULL,
