@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 import xxhash
 
-SCHEMA = 1
+SCHEMA = 2
 BLOCK_BYTES = 4096
 BLOCK_MAGIC = b"SWSTORE1"
 COMMIT_MAGIC = int.from_bytes(b"SWCOMMT1", "little")
 COMMIT_BYTES = 256
 MAX_EXTENTS = 64
-SECTIONS = ("theta0", "masks", "weights", "layers", "curves", "alerts", "rounds")
+SECTIONS = ("theta0", "theta_k", "masks", "weights", "layers", "curves", "alerts", "rounds")
 
 
 class StoreError(Exception):
@@ -251,20 +251,31 @@ class Store:
             masks[param["name"]] = bits.astype(bool).reshape(self._shape(param))
         return masks
 
-    def theta0(self, row):
-        """{name: float32 array} at initialisation, unmasked."""
-        flat = self._slab(int(self.plan.at[row, "theta0_owner"]), "theta0")
+    def _named(self, row, flat):
+        """Flat parameters as {name: float32 array}."""
         arrays = {}
         for _, param in self.parameters(row).iterrows():
             part = flat[int(param["offset"]) : int(param["offset"]) + int(param["count"])]
             arrays[param["name"]] = part.reshape(self._shape(param))
         return arrays
 
+    def theta0(self, row):
+        """{name: float32 array} at initialisation, unmasked."""
+        return self._named(row, self._slab(int(self.plan.at[row, "theta0_owner"]), "theta0"))
+
+    def start(self, row):
+        """{name: float32 array} that a round was trained from, unmasked: theta_k where it was rewound to a step k > 0."""
+        owner = int(self.plan.at[row, "theta_k_owner"])
+        if owner < 0:
+            return self.theta0(row)
+        snapshots = self._slab(owner, "theta_k").reshape(int(self.plan.at[owner, "snapshots"]), -1)
+        return self._named(row, snapshots[int(self.plan.at[row, "theta_k_index"])])
+
     def ticket(self, row):
-        """{name: float32 array}: theta0 under the mask, what the round was trained from."""
+        """{name: float32 array}: the start weights under the mask, what the round was trained from."""
         masks = self.mask(row)
         return {name: np.where(masks[name], array, np.float32(0)) if name in masks else array
-                for name, array in self.theta0(row).items()}
+                for name, array in self.start(row).items()}
 
     def weights(self, row):
         """{name: float32 array}: the trained weights, zero where pruned; load into a PyTorch state_dict."""

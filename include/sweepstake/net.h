@@ -74,7 +74,7 @@ struct sw_net; /* opaque */
 /* A parameter as the optimizer sees it: n values that train. */
 struct sw_net_param {
     const struct sw_param *param; /* borrowed from the arch */
-    int64_t n;                    /* survivors; all elements of a bias */
+    int64_t n;                    /* survivors; of a bias all elements whose unit is there */
     struct sw_buffer *values;     /* float[n] */
     struct sw_buffer *gradients;  /* float[n], of the last backward */
 };
@@ -83,7 +83,9 @@ struct sw_net_memory {
     int64_t weights, gradients, activations, workspace; /* bytes allocated on the device */
 };
 
-/* Build the network for a mask (NULL keeps all) and batches of up to max_batch samples. `hal` and
+/* Build the network for a mask (NULL keeps all) and batches of up to max_batch samples. A mask that
+ * removes whole hidden units and nothing else (their weights and those that read them) makes a smaller
+ * dense network; its survivors are still those of the whole one, with the biases of removed units. `hal` and
  * `arch` are borrowed and outlive it. Errors: SW_NOMEM, SW_CONFIG (a batch below 1 or above 2^20, a
  * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
@@ -126,3 +128,6 @@ double sw_net_step_flops(const struct sw_arch *arch, const int64_t *kept);
 /* The bytes that sw_net_create will allocate, in advance: those of sw_net_memory afterwards. */
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                            enum sw_isa isa, struct sw_net_memory *out);
+/* The same for a mask that removes whole hidden units. */
+void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
+                                enum sw_isa isa, struct sw_net_memory *out);

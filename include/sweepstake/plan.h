@@ -38,6 +38,7 @@ struct sw_plan_cost {
     int64_t node_bytes; /* shared memory of the decoded data sets, once per node */
     double flops;       /* of all trainings */
     double steps;       /* training steps of all trainings */
+    bool about; /* bytes and FLOPs depend on which weights stay: they may come out otherwise */
 };
 void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out);
 

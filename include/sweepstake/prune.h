@@ -1,9 +1,9 @@
 /* Module: prune
  * Purpose: trained weights + mask + criterion -> a smaller mask, with exact counts.
- * Rules that hold for every criterion: exactly the planned number of weights is removed; ties are
- * broken by (score, layer, index), all ascending: among equal scores the lowest index goes first;
- * nothing that was removed returns; a layer keeps at least min_keep weights. (Both reference codes
- * of the literature prune one weight more and lose ties.) */
+ * Rules that hold for every criterion: exactly the planned number of groups (weights, blocks, units)
+ * is removed; ties are broken by (score, layer, index), all ascending: among equal scores the lowest
+ * index goes first; nothing that was removed returns; a layer keeps at least min_keep of them. (Both
+ * reference codes of the literature prune one weight more and lose ties.) */
 #pragma once
 
 #include "sweepstake/sweep.h"
@@ -37,20 +37,55 @@ const char *sw_prune_schedule_at(size_t index, const char **summary);
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
-/* Weights that each layer keeps in `round` (0 keeps all): kept[arch->n_layers]. Iterative, layer
- * scope: every round removes round-half-up(rate * remaining) of a layer (rate * output_rate for the
- * output layer), never below min(min_keep, size). With prune.target the round that would pass it
- * keeps exactly round-half-up((1 - target) * prunable) in all: the layers' removals of that round
- * are scaled by one factor, largest remainders first, ties to the lower layer. */
+/* The round whose trained network `round` (from 1) prunes: the one before, or with prune.schedule
+ * one-shot always round 0. */
+int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
+
+/* Counts are of groups, which are what prune.granularity removes as one, and are the same for every
+ * schedule, which says how a round gets there. Every round removes round-half-up(rate * remaining) of
+ * a pool (rate * output_rate for the output layer), never below min(min_keep, size) of a layer. With
+ * prune.target the round that would pass it keeps exactly round-half-up((1 - target) * all) groups:
+ * the pools' removals of that round are scaled by one factor, largest remainders first, ties to the
+ * lower layer. A pool is a layer; with scope global, all layers, but for the output layer when its
+ * output_rate is not 1. */
+
+/* Can this be done with this network? Errors: SW_CONFIG, with *key the setting to look at. */
+enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              const char **key) SW_NODISCARD;
+
+/* How much of a round's counts is exact before anything is trained. */
+enum sw_prune_known {
+    SW_PRUNE_KNOWS_LAYERS, /* what every layer keeps */
+    SW_PRUNE_KNOWS_TOTAL,  /* what all layers keep together; a layer at most (scope global) */
+    SW_PRUNE_KNOWS_BOUNDS  /* at most: blocks may be cut by an edge, units have different sizes */
+};
+enum sw_prune_known sw_prune_known(const struct sw_trial_spec *spec);
+
+/* Weights that each layer keeps in `round` (0 keeps all), exactly or at most: kept[n_layers]. */
 void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                    int64_t *kept);
+/* Weights that all layers keep together, exactly or at most. */
+int64_t sw_prune_total(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round);
+/* Weights that each layer will keep for all one can say: those of sw_prune_kept where they are exact,
+ * else the layer's share of what is left. For predictions. */
+void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                     int64_t *kept);
 
 /* Prunes of a trial: prune.rounds, or fewer when prune.target is reached earlier. */
 int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *arch);
 
-/* The sparsity that `round` asks for before rounding to whole weights. */
+/* The sparsity that `round` asks for before rounding to whole groups. */
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
+
+/* ---- controls -------------------------------------------------------------------------------- */
+
+/* The mask of a control of `round` from its ticket's, arch->mask_bytes each: the same for
+ * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew one by one; for
+ * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape. Errors: SW_NOMEM, SW_INTERNAL. */
+enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                     enum sw_control control, int64_t round, const uint8_t *ticket,
+                                     uint8_t *mask) SW_NODISCARD;
 
 /* ---- selection ------------------------------------------------------------------------------ */
 
@@ -60,11 +95,18 @@ double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch
 enum sw_status sw_prune_select(const float *scores, int64_t count, int64_t keep,
                                uint8_t *mask) SW_NODISCARD;
 
+/* Where prune.min_keep acted: what layer l would keep without it, in groups; -1 where it did not. */
+struct sw_prune_report {
+    int64_t held_at[SW_MAX_LAYERS];
+};
+
 /* The whole step: from the parent's trained survivors and mask to the mask of `round`.
  *   parent_mask, mask  arch->mask_bytes; parent_survivors in sw_net_get_survivors' order;
- *   theta0 float[parameters]; kept[n_layers] for the new mask.
- * Errors: SW_NOMEM, SW_CONFIG (unknown criterion), SW_INTERNAL. */
+ *   theta0 float[parameters].
+ * The score of a group is the mean of the criterion's over its kept weights (of a unit: over its
+ * incoming ones). Errors: SW_NOMEM, SW_CONFIG (unknown criterion), SW_INTERNAL (the parent keeps
+ * less than this round has to). */
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0,
-                              const int64_t *kept, uint8_t *mask) SW_NODISCARD;
+                              const float *parent_survivors, const float *theta0, uint8_t *mask,
+                              struct sw_prune_report *report) SW_NODISCARD;

@@ -14,7 +14,9 @@ enum sw_random_purpose {
     SW_RANDOM_ORDER = 3,     /* order of the training samples; stream = epoch */
     SW_RANDOM_SYNTHETIC = 4, /* synthetic data; stream = which array */
     SW_RANDOM_PRUNE = 5,     /* random pruning scores; stream = round << 32 | layer */
-    SW_RANDOM_BENCH = 6      /* random masks and inputs of the benchmarks */
+    SW_RANDOM_BENCH = 6,     /* random masks and inputs of the benchmarks */
+    SW_RANDOM_MASK = 7,      /* masks of the random control; stream = round << 32 | layer */
+    SW_RANDOM_SHUFFLE = 8    /* order of the shuffle control; stream = round << 32 | layer */
 };
 
 /* Four independent 32-bit numbers. */

@@ -124,7 +124,9 @@ bool sw_spec_number(const char *numbers, size_t index, double *number);
  * X(NAME, "name", "summary") */
 #define SW_CONTROL_LIST(X)                                                                         \
     X(TICKET, "ticket", "the ticket itself: its mask on the weights it rewinds to")                \
-    X(REINIT, "reinit", "the ticket's mask on new random weights of the same distribution")
+    X(REINIT, "reinit", "the ticket's mask on new random weights of the same distribution")        \
+    X(RANDOM, "random", "the ticket's start weights, as many per layer as it keeps, at random")    \
+    X(SHUFFLE, "shuffle", "the ticket's start weights and mask, the mask shuffled in each layer")
 
 enum sw_control {
 #define SW_CONTROL_ENUM(id, name, summary) SW_CONTROL_##id,

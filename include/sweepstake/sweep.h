@@ -58,8 +58,10 @@ struct sw_data_info {
 enum sw_section {
     SW_SECTION_THETA0,  /* float[parameters]: weights at initialisation; written by the round that
                            owns them */
-    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; tickets
-                           only */
+    SW_SECTION_THETA_K, /* float[snapshots * parameters]: weights of a dense training after the steps
+                           that its tickets rewind to, in the order of theta_k_index */
+    SW_SECTION_MASK,    /* bytes[mask_bytes]: bit i of byte i/8 (lowest first) is weight i; written
+                           by the round that owns it */
     SW_SECTION_WEIGHTS, /* float[survivors]: trained values, parameters in order, kept ones only */
     SW_SECTION_LAYERS,  /* struct sw_layer_record[n_layers] */
     SW_SECTION_CURVES,  /* struct sw_curve_point[curve_points] */
@@ -79,15 +81,22 @@ struct sw_round_plan {
     int64_t round;
     int64_t control; /* enum sw_control */
     int64_t parent;  /* row whose mask and trained weights it starts from (round - 1 of the ticket),
-                        -1 for round 0; for a control: the row of its ticket, whose mask it uses */
+                        -1 for round 0; for a control: the row of its ticket, whose mask it uses or
+                        rearranges */
     int64_t arch;    /* index into sweep->archs */
     int64_t data;    /* index into sweep->datas */
     int64_t theta0_owner; /* row that writes its initial weights (its own row, or an earlier one) */
-    int64_t
-        mask_owner; /* row that writes its mask: its own for a ticket, the ticket's for a control */
-    int64_t steps;  /* steps of the training */
+    int64_t rewind_to;    /* step that its training begins with; 0 from initial weights */
+    int64_t theta_k_owner; /* row that writes the weights it begins with: its round 0; -1 when
+                              those are its initial weights */
+    int64_t theta_k_index; /* which of that row's snapshots; -1 when none */
+    int64_t snapshots;     /* weights that this row keeps for others to rewind to */
+    int64_t mask_owner;    /* row that writes its mask: its own, or the ticket's for a control that
+                           trains the same mask */
+    int64_t steps;         /* step that the training ends with */
     int64_t curve_points;
-    int64_t nnz;                      /* prunable weights kept (exact in advance for layer scope) */
+    int64_t nnz;                      /* prunable weights kept: exact for single weights and for
+                                         units with layer scope, else at most that many */
     int64_t survivors;                /* nnz and all parameters that are never pruned */
     int64_t offset[SW_SECTION_COUNT]; /* first element of its slab in the section's dataset, -1 if
                                          it has none */
@@ -116,7 +125,8 @@ struct sw_sweep {
     struct sw_data_info *datas;   /* owned */
     int64_t n_rounds;             /* distinct trainings, controls included */
     struct sw_round_plan *rounds; /* owned; parents come before their children */
-    int64_t *kept;                /* [n_rounds][max_layers] weights kept per layer; owned */
+    int64_t *kept;                /* [n_rounds][max_layers] weights kept per layer, exactly (single
+                                     weights and units with layer scope) or at most; owned */
     int64_t max_layers;
     int64_t
         rounds_wide; /* largest number of trainings of one trial: max over trials of rounds + 1 */
@@ -134,8 +144,12 @@ int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
 /* Bytes of one element of a section. */
 size_t sw_section_element_bytes(enum sw_section section);
 
+/* Steps whose weights a row keeps, by theta_k_index, into steps[SW_SNAPSHOTS_MAX]; returns how many. */
+#define SW_SNAPSHOTS_MAX 64
+int64_t sw_sweep_snapshots(const struct sw_sweep *sweep, int64_t row, int64_t *steps);
+
 /* Give every round its slabs (offset, length) and the sweep its extents, from row, survivors,
- * curve_points, owners and archs. Slabs follow each other in row order. */
+ * curve_points, snapshots, owners and archs. Slabs follow each other in row order. */
 void sw_sweep_lay_out(struct sw_sweep *sweep);
 
 /* Where the sections of one round stand in a single block of memory (the shared memory between a
@@ -198,6 +212,9 @@ struct sw_round_task {
     struct sw_round_plan plan;
     struct sw_data_info data;
     int64_t n_layers;
-    int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round */
+    int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
+    int64_t
+        snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
+    int64_t theta_k_count;               /* snapshots of plan.theta_k_owner; 0 without one */
 };

@@ -67,9 +67,14 @@ enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key
 int64_t sw_train_steps(const struct sw_trial_spec *spec, int64_t train_images);
 int64_t sw_train_epoch_steps(const struct sw_trial_spec *spec, int64_t train_images);
 int64_t sw_train_curve_points(const struct sw_trial_spec *spec, int64_t steps);
-/* FLOPs of a whole training with its evaluations, for layers with kept[l] weights. */
+/* Rows of the curve of a training that begins with step `first`: an evaluation before that. */
+int64_t sw_train_curve_points_from(const struct sw_trial_spec *spec, int64_t first, int64_t steps);
+/* FLOPs of a whole training with its evaluations, for layers with kept[l] weights; and of one that
+ * begins with step `first`. */
 double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                       const struct sw_data_info *data, const int64_t *kept);
+double sw_train_flops_from(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           const struct sw_data_info *data, int64_t first, const int64_t *kept);
 /* Bytes of optimizer state for that many survivors. */
 int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors);
 
@@ -94,6 +99,9 @@ struct sw_train_hooks {
     /* Between two steps, when `done` of them and what follows them are over; also after the last
      * one: the place for sw_train_save. Its time does not count as training. */
     enum sw_status (*after_step)(void *context, const struct sw_training *training, int64_t done);
+    /* The training begins with this step: learning rates and the order of the samples are those of
+     * step first_step and on, the optimizer starts anew. 0 for a whole training. */
+    int64_t first_step;
 };
 
 struct sw_train_outcome {

@@ -80,8 +80,9 @@ static enum sw_status add_up(const struct sw_sweep *sweep, enum sw_isa isa, doub
             *seconds = NAN;
             return SW_OK;
         }
-        double prunable = (double) sweep->archs[round->arch].prunable;
-        double took = round->flops / rate_at(rates, (double) round->nnz / prunable);
+        const struct sw_trial_spec *spec = &sweep->trials[round->trial];
+        bool units = strcmp(spec->prune_granularity, "neuron") == 0; /* dense, but smaller */
+        double took = round->flops / rate_at(rates, units ? 1 : 1 - round->sparsity_requested);
         end[row] = took + (round->parent >= 0 ? end[round->parent] : 0);
         if (end[row] > longest) longest = end[row];
         total += took;

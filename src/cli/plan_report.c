@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/text.h"
 
 enum { TRIALS_SHOWN = 20, ROUNDS_SHOWN = 12, VALUES_SHOWN = 8 };
@@ -79,9 +80,22 @@ static int64_t trainings_of(const struct sw_sweep *sweep, int64_t trial) {
     return n;
 }
 
+/* Share of the weights that a round keeps, as far as it can be known. */
+static double share_kept(const struct sw_sweep *sweep, const struct sw_round_plan *round) {
+    const struct sw_arch *arch = &sweep->archs[round->arch];
+    int64_t likely[SW_MAX_LAYERS], sum = 0;
+    sw_prune_likely(&sweep->trials[round->trial], arch, round->round, likely);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        sum += likely[l];
+    bool exact = sw_prune_known(&sweep->trials[round->trial]) != SW_PRUNE_KNOWS_BOUNDS;
+    return (double) (exact ? round->nnz : sum) / (double) arch->prunable;
+}
+
 static enum sw_status add_sparsities(const struct sw_sweep *sweep, int64_t trial, int64_t rounds,
                                      struct sw_text *out) {
     int64_t skip_from = rounds > ROUNDS_SHOWN ? ROUNDS_SHOWN - 1 : rounds;
+    if (sw_prune_known(&sweep->trials[trial]) == SW_PRUNE_KNOWS_BOUNDS)
+        SW_TRY(sw_text_add(out, "about "));
     for (int64_t r = 0; r < rounds; r++) {
         if (r == skip_from) {
             SW_TRY(sw_text_add(out, " .."));
@@ -90,8 +104,7 @@ static enum sw_status add_sparsities(const struct sw_sweep *sweep, int64_t trial
         const struct sw_round_plan *round =
             &sweep->rounds[sw_sweep_row(sweep, trial, r, SW_CONTROL_TICKET)];
         char percent[16];
-        double prunable = (double) sweep->archs[round->arch].prunable;
-        sw_cli_percent(percent, sizeof percent, (double) round->nnz / prunable);
+        sw_cli_percent(percent, sizeof percent, share_kept(sweep, round));
         SW_TRY(sw_text_add(out, "%s%s", r == 0 ? "" : " ", percent));
     }
     return SW_OK;
@@ -158,10 +171,11 @@ static void print_costs(const struct sw_cli_plan_report *report) {
         "checkpoint   %s in the largest round, %s in the sparsest; two files per running round\n",
         sw_text_bytes(bytes, sizeof bytes, (double) report->checkpoint_bytes),
         sw_text_bytes(more, sizeof more, (double) report->checkpoint_bytes_least));
-    printf("memory       %s per worker, and %s per node for the data\n",
+    const char *about = cost->about ? "about " : "";
+    printf("memory       %s%s per worker, and %s per node for the data\n", about,
            sw_text_bytes(bytes, sizeof bytes, (double) cost->rank_bytes),
            sw_text_bytes(more, sizeof more, (double) cost->node_bytes));
-    printf("work         %.0f steps, %.3g FLOP\n", cost->steps, cost->flops);
+    printf("work         %.0f steps, %s%.3g FLOP\n", cost->steps, about, cost->flops);
     if (isfinite(report->seconds))
         printf("time         %s on %lld worker%s like this processor, one thread each\n"
                "             (from training steps timed just now, without waiting for others)\n",

@@ -23,15 +23,12 @@ static int64_t activation_bytes(const struct sw_model_desc *desc, int64_t ld) {
     return features * ld * real + ld * label;
 }
 
-void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
-                           enum sw_isa isa, struct sw_net_memory *out) {
-    struct sw_model_desc desc;
+static void predict(const struct sw_model_desc *desc, const int64_t *kept, int64_t max_batch,
+                    enum sw_isa isa, struct sw_net_memory *out) {
     int64_t scratch = 0;
-    memset(out, 0, sizeof *out);
-    if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
-    out->activations = activation_bytes(&desc, sw_hal_lanes(max_batch));
-    for (int64_t l = 0; l < desc.n_layers; l++) {
-        const struct sw_layer_desc *layer = &desc.layers[l];
+    out->activations = activation_bytes(desc, sw_hal_lanes(max_batch));
+    for (int64_t l = 0; l < desc->n_layers; l++) {
+        const struct sw_layer_desc *layer = &desc->layers[l];
         enum sw_layer_format format =
             sw_layer_ops_of(layer->kind)->choose_format(layer, isa, kept[l]);
         struct sw_layer_sizes sizes = sw_layer_measure(layer, format, isa, kept[l]);
@@ -41,4 +38,21 @@ void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int6
         if (sizes.gradient > scratch) scratch = sizes.gradient;
     }
     out->workspace += scratch;
+}
+
+void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
+                           enum sw_isa isa, struct sw_net_memory *out) {
+    struct sw_model_desc desc;
+    memset(out, 0, sizeof *out);
+    if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
+    predict(&desc, kept, max_batch, isa, out);
+}
+
+void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
+                                enum sw_isa isa, struct sw_net_memory *out) {
+    struct sw_model_desc desc;
+    memset(out, 0, sizeof *out);
+    if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
+    sw_compact_predict(kept, &desc);
+    predict(&desc, kept, max_batch, isa, out);
 }

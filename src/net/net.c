@@ -22,7 +22,7 @@ static enum sw_status add_param(struct sw_net *net, const struct sw_param *param
     int64_t bytes = n * (int64_t) sizeof(float);
     added->param = param;
     added->n = n;
-    net->survivors += n;
+    net->survivors += param->prunable ? n : param->count;
     SW_TRY(alloc(net, bytes, param->name, &added->values, &net->memory.weights));
     return alloc(net, bytes, param->name, &added->gradients, &net->memory.gradients);
 }
@@ -46,6 +46,7 @@ static enum sw_status add_layer(struct sw_net *net, const struct sw_layer_desc *
     const struct sw_param *weight = &net->arch->params[2 * l], *bias = weight + 1;
     const uint8_t *mask = net->mask + weight->mask_offset;
     int64_t kept = sw_mask_count(mask, weight->count);
+    if (net->compact != NULL) mask = net->compact->ones;
     if (kept == 0)
         return SW_FAIL(SW_CONFIG, "the mask of %s keeps no weight; at least one has to stay",
                        weight->name);
@@ -57,7 +58,7 @@ static enum sw_status add_layer(struct sw_net *net, const struct sw_layer_desc *
 
     struct sw_layer_sizes sizes = sw_layer_measure(desc, layer->format, sw_hal_isa(net->hal), kept);
     SW_TRY(add_param(net, weight, kept));
-    SW_TRY(add_param(net, bias, bias->count));
+    SW_TRY(add_param(net, bias, sizes.bias / (int64_t) sizeof(float)));
     if (sizes.positions > 0) SW_TRY(add_positions(net, layer, mask));
     SW_TRY(alloc(net, sizes.dense, "dense weights", &layer->dense, &net->memory.workspace));
     if (sizes.gradient > *scratch) *scratch = sizes.gradient;
@@ -97,6 +98,7 @@ static enum sw_status build(struct sw_net *net, const uint8_t *mask) {
     int64_t scratch = 0;
     SW_TRY(sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc));
     SW_TRY(copy_mask(net, mask));
+    SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
     SW_TRY(SW_ALLOC(&net->params, (size_t) arch->n_params, "parameters"));
     SW_TRY(SW_ALLOC(&net->layers, (size_t) desc.n_layers, "layers"));
     net->n_layers = desc.n_layers;
@@ -140,6 +142,7 @@ void sw_net_destroy(struct sw_net **net) {
     sw_hal_free(&old->gradient[0]);
     sw_hal_free(&old->gradient[1]);
     sw_hal_free(&old->scratch);
+    sw_compact_destroy(&old->compact);
     SW_FREE(&old->layers);
     SW_FREE(&old->params);
     SW_FREE(&old->mask);
@@ -147,6 +150,11 @@ void sw_net_destroy(struct sw_net **net) {
 }
 
 /* ---- weights -------------------------------------------------------------------------------- */
+
+/* Values of a parameter among the survivors: those of the whole network. */
+static int64_t survivors_of(const struct sw_net *net, int64_t p) {
+    return net->arch->params[p].prunable ? net->params[p].n : net->arch->params[p].count;
+}
 
 enum sw_status sw_net_set_theta(struct sw_net *net, const float *theta) {
     float *survivors = NULL, *next;
@@ -159,18 +167,44 @@ enum sw_status sw_net_set_theta(struct sw_net *net, const float *theta) {
                                   theta + param->offset, next);
         else
             memcpy(next, theta + param->offset, (size_t) param->count * sizeof *next);
-        next += net->params[p].n;
+        next += survivors_of(net, p);
     }
     enum sw_status status = sw_net_set_survivors(net, survivors);
     SW_FREE(&survivors);
     return status;
 }
 
+/* Layer l has parameters 2 l (weight) and 2 l + 1 (bias); of a smaller network only the latter differ. */
+static enum sw_status upload(struct sw_net *net, int64_t p, const float *survivors) {
+    const struct sw_net_param *param = &net->params[p];
+    float *left = NULL;
+    if (net->compact == NULL || param->param->prunable)
+        return sw_hal_upload(param->values, 0, survivors, param->n * (int64_t) sizeof *survivors);
+    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "biases"));
+    sw_compact_pick(net->compact, p / 2, survivors, left);
+    enum sw_status status = sw_hal_upload(param->values, 0, left,
+                                          param->n * (int64_t) sizeof *left);
+    SW_FREE(&left);
+    return status;
+}
+
+static enum sw_status download(const struct sw_net *net, int64_t p, float *out) {
+    const struct sw_net_param *param = &net->params[p];
+    float *left = NULL;
+    if (net->compact == NULL || param->param->prunable)
+        return sw_hal_download(param->values, 0, out, param->n * (int64_t) sizeof *out);
+    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "biases"));
+    enum sw_status status = sw_hal_download(param->values, 0, left,
+                                            param->n * (int64_t) sizeof *left);
+    if (status == SW_OK) sw_compact_put(net->compact, p / 2, left, out);
+    SW_FREE(&left);
+    return status;
+}
+
 enum sw_status sw_net_set_survivors(struct sw_net *net, const float *survivors) {
     for (int64_t p = 0; p < net->arch->n_params; p++) {
-        const struct sw_net_param *param = &net->params[p];
-        SW_TRY(sw_hal_upload(param->values, 0, survivors, param->n * (int64_t) sizeof *survivors));
-        survivors += param->n;
+        SW_TRY(upload(net, p, survivors));
+        survivors += survivors_of(net, p);
     }
     net->forwarded = net->differentiated = 0;
     return SW_OK;
@@ -178,9 +212,8 @@ enum sw_status sw_net_set_survivors(struct sw_net *net, const float *survivors) 
 
 enum sw_status sw_net_get_survivors(const struct sw_net *net, float *out) {
     for (int64_t p = 0; p < net->arch->n_params; p++) {
-        const struct sw_net_param *param = &net->params[p];
-        SW_TRY(sw_hal_download(param->values, 0, out, param->n * (int64_t) sizeof *out));
-        out += param->n;
+        SW_TRY(download(net, p, out));
+        out += survivors_of(net, p);
     }
     return SW_OK;
 }

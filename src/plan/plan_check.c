@@ -3,12 +3,13 @@
 
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
 struct checker {
     struct sw_plan *plan;
     /* Reported already: do not complain about what follows. */
-    bool skip_data, skip_batch, skip_model, skip_train;
+    bool skip_data, skip_batch, skip_model, skip_train, skip_length, skip_prune;
     struct sw_plan_index datas, archs;
     int64_t data_room, arch_room; /* elements allocated */
 };
@@ -123,6 +124,17 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
                    spec->train_batch, data->train);
 }
 
+/* Nothing would be left to train after the last step. */
+static void check_rewind(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t steps = sw_train_steps(spec, plan->sweep.datas[plan->trial_data[trial]].train);
+    if (spec->rewind_to == 0 || spec->rewind_to < steps) return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "rewind.to"),
+                   "rewind.to: got %" PRId64 "; allowed is less than the %" PRId64
+                   " steps of the training",
+                   spec->rewind_to, steps);
+}
+
 /* ---- models --------------------------------------------------------------------------------- */
 
 static enum sw_status report_arch(struct sw_plan *plan, int64_t trial, enum sw_status status) {
@@ -173,17 +185,43 @@ cleanup:
     return status;
 }
 
+/* ---- pruning -------------------------------------------------------------------------------- */
+
+static void check_pruning(struct sw_plan *plan, int64_t trial) {
+    const char *key = "prune.granularity";
+    const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
+    if (arch->n_layers > 0 && sw_prune_check(&plan->sweep.trials[trial], arch, &key) != SW_OK)
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
+}
+
+/* Output units are never removed, so that their rate would be read and ignored. */
+static void check_output_rate(struct sw_plan *plan) {
+    struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
+    for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
+        if (strcmp(plan->sweep.trials[trial].prune_granularity, "neuron") != 0) return;
+    if (place.line > 0)
+        sw_plan_report(
+            plan, place,
+            "prune.output_rate is not used by prune.granularity neuron: output units are "
+            "never removed");
+}
+
 /* ---- all trials ----------------------------------------------------------------------------- */
 
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
+    checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
     SW_TRY(find_data(checker, trial));
     if (plan->sweep.datas[plan->trial_data[trial]].train == 0) return SW_OK;
     if (!checker->skip_batch) check_batch(plan, trial);
-    return checker->skip_model ? SW_OK : find_arch(checker, trial);
+    if (!checker->skip_length) check_rewind(plan, trial);
+    if (checker->skip_model) return SW_OK;
+    SW_TRY(find_arch(checker, trial));
+    if (!checker->skip_prune) check_pruning(plan, trial);
+    return SW_OK;
 }
 
 enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
@@ -191,10 +229,13 @@ enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
                               .skip_data = sw_plan_reported_below(plan, "data."),
                               .skip_batch = sw_plan_reported_below(plan, "train.batch"),
                               .skip_model = sw_plan_reported_below(plan, "model.name"),
-                              .skip_train = sw_plan_reported_below(plan, "train.")};
+                              .skip_prune = sw_plan_reported_below(plan, "prune."),
+                              .skip_train = sw_plan_reported_below(plan, "train."),
+                              .skip_length = sw_plan_reported_below(plan, "rewind.")};
     enum sw_status status = SW_OK;
     for (int64_t trial = 0; trial < plan->sweep.n_trials && !sw_plan_is_full(plan); trial++)
         SW_TRY_TO(check_trial(&checker, trial), status, cleanup);
+    if (plan->sweep.n_trials > 0 && !checker.skip_prune) check_output_rate(plan);
 cleanup:
     sw_plan_index_fini(&checker.datas);
     sw_plan_index_fini(&checker.archs);

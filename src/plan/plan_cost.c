@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "plan_internal.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
 /* What a process needs before it trains anything: the program, its libraries, stacks, MPI's
@@ -15,11 +16,21 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     int64_t batch = spec->train_batch > SW_EVALUATE_BATCH ? spec->train_batch : SW_EVALUATE_BATCH;
     struct sw_net_memory memory;
     struct sw_payload_layout payload;
-    sw_net_predict_memory(arch, sweep->kept + row * sweep->max_layers, batch, plan->source->isa,
-                          &memory);
+    int64_t likely[SW_MAX_LAYERS];
+    sw_prune_likely(spec, arch, round->round, likely);
+    bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
+                 round->control != SW_CONTROL_RANDOM;
+    if (units)
+        sw_net_predict_unit_memory(arch, likely, batch, plan->source->isa, &memory);
+    else
+        sw_net_predict_memory(arch, likely, batch, plan->source->isa, &memory);
     sw_payload_lay_out(round, &payload);
     /* While pruning: initial weights, trained weights and scores of the whole network. */
     int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
+    /* Snapshots that it takes, or those that it chooses from. */
+    int64_t snapshots = round->snapshots;
+    if (round->theta_k_owner >= 0) snapshots = 2 * sweep->rounds[round->theta_k_owner].snapshots;
+    pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
@@ -38,6 +49,9 @@ void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {
         const struct sw_round_plan *round = &sweep->rounds[row];
         if (round->rank_bytes > out->rank_bytes) out->rank_bytes = round->rank_bytes;
         out->flops += round->flops;
-        out->steps += (double) round->steps;
+        if (round->round > 0 &&
+            sw_prune_known(&sweep->trials[round->trial]) != SW_PRUNE_KNOWS_LAYERS)
+            out->about = true;
+        out->steps += (double) (round->steps - round->rewind_to);
     }
 }

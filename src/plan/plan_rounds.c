@@ -8,13 +8,14 @@
 
 struct maker {
     struct sw_plan *plan;
-    struct sw_plan_index rounds, theta0;
+    struct sw_plan_index rounds, theta0, theta_k;
     int64_t room;  /* rows allocated */
     int64_t asked; /* trainings of all trials, shared or not */
     /* of the trial at hand */
     int64_t trial;
     struct sw_text train_text; /* what can change any of its trainings */
     struct sw_text prune_text; /* what can change those of pruned rounds */
+    struct sw_text first_text; /* the same for round 1, which is one cut under every schedule */
 };
 
 /* ---- how many ------------------------------------------------------------------------------- */
@@ -53,10 +54,14 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     maker->trial = trial;
     sw_text_fini(&maker->train_text);
     sw_text_fini(&maker->prune_text);
+    sw_text_fini(&maker->first_text);
     SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
                        sw_digest_text(data->checksum, checksum)));
     SW_TRY(sw_plan_identity(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
-    return sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text);
+    SW_TRY(sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text));
+    struct sw_trial_spec first = *spec;
+    SW_TEXT_COPY(first.prune_schedule, "iterative");
+    return sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->first_text);
 }
 
 /* Digest of everything that can change the result: data, training, for pruned rounds the pruning,
@@ -65,8 +70,8 @@ static enum sw_status identify(struct maker *maker, int64_t round, enum sw_contr
                                struct sw_digest *out) {
     struct sw_text *text = &maker->train_text;
     size_t kept = text->length;
-    if (round > 0)
-        SW_TRY(sw_text_add_bytes(text, maker->prune_text.bytes, maker->prune_text.length));
+    const struct sw_text *pruning = round == 1 ? &maker->first_text : &maker->prune_text;
+    if (round > 0) SW_TRY(sw_text_add_bytes(text, pruning->bytes, pruning->length));
     SW_TRY(sw_text_add(text, "round: %" PRId64 "\ncontrol: %s\n", round, sw_control_name(control)));
     *out = sw_digest_of(text->bytes, text->length);
     text->length = kept;
@@ -108,15 +113,57 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     const struct sw_trial_spec *spec = &sweep->trials[row->trial];
     const struct sw_arch *arch = &sweep->archs[row->arch];
     const struct sw_data_info *data = &sweep->datas[row->data];
-    int64_t *kept = sweep->kept + row->row * sweep->max_layers;
-    sw_prune_kept(spec, arch, row->round, kept);
-    for (int64_t layer = 0; layer < arch->n_layers; layer++)
-        row->nnz += kept[layer];
+    int64_t likely[SW_MAX_LAYERS];
+    sw_prune_kept(spec, arch, row->round, sweep->kept + row->row * sweep->max_layers);
+    sw_prune_likely(spec, arch, row->round, likely);
+    row->nnz = sw_prune_total(spec, arch, row->round);
     row->survivors = row->nnz + arch->parameters - arch->prunable;
     row->sparsity_requested = sw_prune_requested(spec, arch, row->round);
     row->steps = sw_train_steps(spec, data->train);
-    row->curve_points = sw_train_curve_points(spec, row->steps);
-    row->flops = sw_train_flops(spec, arch, data, kept);
+    row->curve_points = sw_train_curve_points_from(spec, row->rewind_to, row->steps);
+    row->flops = sw_train_flops_from(spec, arch, data, row->rewind_to, likely);
+}
+
+/* Which snapshot of the trial's round 0 a row begins with: one per step that some row rewinds to. */
+static enum sw_status find_snapshot(struct maker *maker, struct sw_round_plan *row) {
+    struct sw_sweep *sweep = &maker->plan->sweep;
+    row->rewind_to = row->round > 0 && row->control != SW_CONTROL_REINIT
+                         ? sweep->trials[row->trial].rewind_to
+                         : 0;
+    row->theta_k_owner = row->theta_k_index = -1;
+    if (row->rewind_to == 0) return SW_OK;
+    row->theta_k_owner = sw_sweep_row(sweep, row->trial, 0, SW_CONTROL_TICKET);
+    struct sw_round_plan *owner = &sweep->rounds[row->theta_k_owner];
+    const int64_t words[2] = {owner->row, row->rewind_to};
+    SW_TRY(sw_plan_index_add(&maker->theta_k, sw_digest_of(words, sizeof words), owner->snapshots,
+                             &row->theta_k_index));
+    if (row->theta_k_index == owner->snapshots) owner->snapshots++;
+    if (owner->snapshots > SW_SNAPSHOTS_MAX)
+        sw_plan_report(maker->plan, sw_plan_find_place(maker->plan, row->trial, "rewind.to"),
+                       "rewind.to: more than %d different steps for one dense training",
+                       SW_SNAPSHOTS_MAX);
+    return SW_OK;
+}
+
+/* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a
+ * ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
+ * of their own. */
+static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row) {
+    const struct sw_sweep *sweep = &maker->plan->sweep;
+    row->theta0_owner = row->mask_owner = row->row;
+    row->parent = -1;
+    if (row->control == SW_CONTROL_TICKET) {
+        int64_t before = sw_prune_parent_round(&sweep->trials[row->trial], row->round);
+        if (row->round > 0)
+            row->parent = sw_sweep_row(sweep, row->trial, before, SW_CONTROL_TICKET);
+        return find_theta0_owner(maker, row->row, &row->theta0_owner);
+    }
+    row->parent = sw_sweep_row(sweep, row->trial, row->round, SW_CONTROL_TICKET);
+    if (row->control == SW_CONTROL_REINIT)
+        row->mask_owner = row->parent;
+    else
+        row->theta0_owner = sweep->rounds[row->parent].theta0_owner;
+    return SW_OK;
 }
 
 /* A new row at the end of the rounds. */
@@ -132,14 +179,8 @@ static enum sw_status add_row(struct maker *maker, int64_t round, enum sw_contro
     row->control = control;
     row->arch = plan->trial_arch[maker->trial];
     row->data = plan->trial_data[maker->trial];
-    row->theta0_owner = row->mask_owner = row->row;
-    row->parent = round > 0 ? sw_sweep_row(sweep, maker->trial, round - 1, SW_CONTROL_TICKET) : -1;
-    if (control == SW_CONTROL_TICKET) {
-        SW_TRY(find_theta0_owner(maker, row->row, &row->theta0_owner));
-    } else {
-        row->parent = sw_sweep_row(sweep, maker->trial, round, SW_CONTROL_TICKET);
-        row->mask_owner = row->parent;
-    }
+    SW_TRY(find_owners(maker, row));
+    SW_TRY(find_snapshot(maker, row));
     sw_digest_text(id, row->id);
     sweep->n_rounds++;
     fill_figures(plan, row);
@@ -195,7 +236,7 @@ static enum sw_status place_all(struct maker *maker) {
     struct sw_sweep *sweep = &plan->sweep;
     for (int64_t trial = 0; trial < sweep->n_trials; trial++) {
         SW_TRY(place_trial(maker, trial));
-        if (is_too_large(plan)) return SW_OK;
+        if (is_too_large(plan) || plan->n_errors > 0) return SW_OK;
     }
     sweep->shared = maker->asked - sweep->n_rounds;
     sw_sweep_lay_out(sweep);
@@ -212,7 +253,9 @@ enum sw_status sw_plan_make_rounds(struct sw_plan *plan) {
     status = place_all(&maker);
     sw_text_fini(&maker.train_text);
     sw_text_fini(&maker.prune_text);
+    sw_text_fini(&maker.first_text);
     sw_plan_index_fini(&maker.rounds);
     sw_plan_index_fini(&maker.theta0);
+    sw_plan_index_fini(&maker.theta_k);
     return status;
 }

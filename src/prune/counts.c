@@ -1,121 +1,125 @@
-/* How many weights every layer keeps: known before anything is trained, so that the store's slabs
- * are exact. Only products, sums and floor() of doubles: the same numbers on every machine. */
-#include "sweepstake/prune.h"
+/* From groups to weights: what a round keeps, exactly or at most, so that the store's slabs are large
+ * enough; and what it probably keeps, for predictions. */
+#include "prune_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "sweepstake/net.h"
-
-static int64_t round_half_up(double x) {
-    return (int64_t) floor(x + 0.5);
+enum sw_prune_known sw_prune_known(const struct sw_trial_spec *spec) {
+    int64_t side = sw_granularity_of(spec)->side;
+    bool global = strcmp(spec->prune_scope, "global") == 0;
+    if (side > 1 || (side == 0 && global)) return SW_PRUNE_KNOWS_BOUNDS;
+    return global ? SW_PRUNE_KNOWS_TOTAL : SW_PRUNE_KNOWS_LAYERS;
 }
 
-/* Share of its remaining weights that a layer loses per round. */
-static double layer_rate(const struct sw_trial_spec *spec, const struct sw_param *layer) {
-    return layer->output ? spec->prune_rate * spec->prune_output_rate : spec->prune_rate;
-}
-
-static bool has_target(const struct sw_trial_spec *spec) {
-    return !isnan(spec->prune_target);
-}
-
-/* Weights that may be left at the target; 0 without one, which no layer reaches. */
-static int64_t target_total(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
-    return has_target(spec) ? round_half_up((1 - spec->prune_target) * (double) arch->prunable) : 0;
-}
-
-/* Weights that a layer loses in the next round when nothing but its own floor holds it back. */
-static int64_t layer_removal(const struct sw_trial_spec *spec, const struct sw_param *layer,
-                             int64_t kept) {
-    int64_t wanted = round_half_up(layer_rate(spec, layer) * (double) kept);
-    int64_t floor_kept = spec->prune_min_keep < layer->count ? spec->prune_min_keep : layer->count;
-    int64_t allowed = kept - floor_kept;
-    return wanted < allowed ? wanted : allowed;
-}
-
-static int64_t sum_of(const int64_t *numbers, int64_t n) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += numbers[i];
-    return sum;
-}
-
-/* Index of the largest number; the lowest index among equals. */
-static int64_t largest_of(const int64_t *numbers, int64_t n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (numbers[i] > numbers[best]) best = i;
-    return best;
-}
-
-/* Scale removals[n] down to `total` in all: whole parts of removal * total / sum, and one more for
- * those with the largest remainders. No removal grows: a layer that gets one more had a remainder.
- */
-static void scale_removals(int64_t *removals, int64_t n, int64_t sum, int64_t total) {
-    int64_t remainder[SW_MAX_LAYERS];
-    int64_t left = total;
-    for (int64_t l = 0; l < n; l++) {
-        __int128 product = (__int128) removals[l] * total;
-        removals[l] = (int64_t) (product / sum);
-        remainder[l] = (int64_t) (product % sum);
-        left -= removals[l];
+/* Units can be removed where every layer reads the one before and nothing else. */
+static bool is_chain(const struct sw_arch *arch) {
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        if (layer->rank != 2) return false;
+        if (l > 0 && layer->shape[1] != sw_arch_layer(arch, l - 1)->shape[0]) return false;
+        if (layer->output != (l == arch->n_layers - 1)) return false;
     }
-    for (; left > 0; left--) {
-        int64_t layer = largest_of(remainder, n);
-        removals[layer]++;
-        remainder[layer] = -1;
-    }
+    return true;
 }
 
-/* One prune; returns whether the target is reached. */
-static bool prune_once(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                       int64_t *kept) {
-    int64_t removals[SW_MAX_LAYERS];
-    int64_t n = arch->n_layers;
-    for (int64_t l = 0; l < n; l++)
-        removals[l] = layer_removal(spec, sw_arch_layer(arch, l), kept[l]);
-    int64_t room = sum_of(kept, n) - target_total(spec, arch);
-    int64_t sum = sum_of(removals, n);
-    if (sum > room) scale_removals(removals, n, sum, room);
-    for (int64_t l = 0; l < n; l++)
-        kept[l] -= removals[l];
-    return has_target(spec) && sum >= room;
-}
-
-static void keep_all(const struct sw_arch *arch, int64_t *kept) {
+enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              const char **key) {
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    bool any = false;
+    *key = "prune.granularity";
+    if (kind->side == 0 && !is_chain(arch))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: %s needs a fully connected network, %s is none",
+                       kind->name, arch->model);
     for (int64_t l = 0; l < arch->n_layers; l++)
-        kept[l] = sw_arch_layer(arch, l)->count;
+        any |= sw_groups_count(kind, sw_arch_layer(arch, l)) > 0;
+    if (!any && spec->prune_rounds > 0)
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
+                       arch->model, (long long) kind->side, (long long) kind->side);
+    return SW_OK;
+}
+
+/* ---- groups of a layer ---------------------------------------------------------------------- */
+
+/* At most: the others of its pool keep no more than their floors. */
+static int64_t most_groups(const struct sw_ladder *ladder, int64_t l) {
+    const struct sw_pool *pool = &ladder->pool[ladder->pool_of[l]];
+    int64_t most = pool->kept - (pool->floor - ladder->floor[l]);
+    return most < ladder->groups[l] ? most : ladder->groups[l];
+}
+
+/* Its share of the pool. */
+static int64_t likely_groups(const struct sw_ladder *ladder, int64_t l) {
+    const struct sw_pool *pool = &ladder->pool[ladder->pool_of[l]];
+    double share = (double) pool->kept / (double) pool->size;
+    int64_t likely = (int64_t) floor(share * (double) ladder->groups[l] + 0.5);
+    return likely > ladder->floor[l] ? likely : ladder->floor[l];
+}
+
+/* ---- weights of the layers ------------------------------------------------------------------ */
+
+/* Rows that are left, times the columns that are left: the units of the layer before. */
+static void count_units(const struct sw_arch *arch, const struct sw_ladder *ladder,
+                        int64_t (*groups)(const struct sw_ladder *, int64_t), int64_t *kept) {
+    int64_t columns = sw_arch_layer(arch, 0)->shape[1];
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        int64_t rows = ladder->pool_of[l] < 0 ? layer->shape[0] : groups(ladder, l);
+        kept[l] = rows * columns;
+        columns = rows;
+    }
 }
 
 void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                    int64_t *kept) {
-    keep_all(arch, kept);
-    bool reached = false;
-    for (int64_t r = 0; r < round && !reached; r++)
-        reached = prune_once(spec, arch, kept);
-}
-
-int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
-    int64_t kept[SW_MAX_LAYERS];
-    keep_all(arch, kept);
-    if (has_target(spec) && target_total(spec, arch) >= arch->prunable) return 0;
-    int64_t rounds = 0;
-    for (bool reached = false; rounds < spec->prune_rounds && !reached; rounds++)
-        reached = prune_once(spec, arch, kept);
-    return rounds;
-}
-
-double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                          int64_t round) {
-    double left = 0;
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    struct sw_ladder ladder;
+    sw_ladder_climb(spec, arch, round, &ladder);
+    if (kind->side == 0) {
+        count_units(arch, &ladder, most_groups, kept);
+        return;
+    }
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        double share = 1;
-        for (int64_t r = 0; r < round; r++) /* not pow(): its last digit depends on the processor */
-            share *= 1 - layer_rate(spec, layer);
-        left += share * (double) layer->count;
+        kept[l] = ladder.pool_of[l] < 0 ? layer->count
+                                        : sw_groups_most(kind, layer, most_groups(&ladder, l));
     }
-    double sparsity = arch->prunable > 0 ? 1 - left / (double) arch->prunable : 0;
-    return has_target(spec) && sparsity > spec->prune_target ? spec->prune_target : sparsity;
+}
+
+void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                     int64_t *kept) {
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    struct sw_ladder ladder;
+    sw_ladder_climb(spec, arch, round, &ladder);
+    if (kind->side == 0) {
+        count_units(arch, &ladder, likely_groups, kept);
+        return;
+    }
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        int64_t count = sw_arch_layer(arch, l)->count;
+        kept[l] = count;
+        if (ladder.pool_of[l] < 0) continue;
+        /* The mean size of a block, ragged ones included. */
+        double groups = (double) likely_groups(&ladder, l) / (double) ladder.groups[l];
+        kept[l] = kind->side == 1 ? likely_groups(&ladder, l)
+                                  : (int64_t) floor(groups * (double) count + 0.5);
+    }
+}
+
+int64_t sw_prune_total(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                       int64_t round) {
+    int64_t kept[SW_MAX_LAYERS], of_pool[SW_MAX_LAYERS] = {0}, total = 0;
+    int64_t side = sw_granularity_of(spec)->side;
+    struct sw_ladder ladder;
+    sw_ladder_climb(spec, arch, round, &ladder);
+    sw_prune_kept(spec, arch, round, kept);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        *(ladder.pool_of[l] < 0 ? &total : &of_pool[ladder.pool_of[l]]) += kept[l];
+    for (int64_t p = 0; p < ladder.n_pools; p++) {
+        int64_t most = ladder.pool[p].kept * side * side;
+        total += side > 0 && most < of_pool[p] ? most : of_pool[p];
+    }
+    return total;
 }

@@ -1,8 +1,72 @@
-/* What the files of prune share. */
+/* What the files of prune share.
+ * Groups are what is removed as one: weights, blocks or units, numbered in row order within a layer.
+ * Pools are what competes: groups of one layer, or of several. A ladder counts the groups that every
+ * pool keeps, round by round; a prune scores the groups of each pool and keeps as many. */
 #pragma once
 
+#include "sweepstake/net.h"
 #include "sweepstake/prune.h"
 
 #define SW_CRITERION(name) extern const struct sw_criterion sw_criterion_##name;
 #include "criteria.def"
 #undef SW_CRITERION
+
+/* ---- groups.c ------------------------------------------------------------------------------- */
+
+struct sw_granularity {
+    const char *name, *summary;
+    int64_t side; /* of a block; 1 a weight, 0 a unit: a row, and the column that reads it */
+};
+/* NULL past the end; the first one when there is none of that name (plan has checked it). */
+const struct sw_granularity *sw_granularity_entry(size_t index);
+const struct sw_granularity *sw_granularity_of(const struct sw_trial_spec *spec);
+
+/* Groups of a layer; 0 when the layer is never pruned by itself: the output layer has no units to
+ * remove, and a layer of less than two blocks per side stays whole. */
+int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_param *layer);
+/* The group of an element. */
+int64_t sw_groups_index(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t element);
+/* Weights of the largest `groups` groups of a layer by itself. */
+int64_t sw_groups_most(const struct sw_granularity *kind, const struct sw_param *layer,
+                       int64_t groups);
+/* Groups of equal shape are in one class, of SW_GROUP_CLASSES: blocks may be cut by an edge. */
+#define SW_GROUP_CLASSES 4
+int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t group);
+/* Which groups of a layer are there: bits first .. of a mask; all of them when it is NULL. */
+struct sw_group_bits {
+    const uint8_t *mask;
+    int64_t first;
+};
+/* Set the bits of groups of which `mask` keeps a weight. */
+void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
+                    const uint8_t *mask, uint8_t *found, int64_t first);
+/* Clear the weights of groups that are gone; those of a unit also where they read one that is gone
+ * from the layer before. */
+void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
+                    struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask);
+/* Scores of a layer's groups: the mean over the kept elements; NaN for a group without any. */
+void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
+                     const uint8_t *mask, const float *scores, float *out);
+
+/* ---- ladder.c ------------------------------------------------------------------------------- */
+
+struct sw_pool {
+    int64_t size;    /* groups when nothing is pruned */
+    int64_t floor;   /* groups that stay at least */
+    int64_t kept;    /* groups left */
+    int64_t held_at; /* groups that would be left without the floor; -1 where it did not act */
+    double rate;     /* share of the groups left that goes per round */
+};
+struct sw_ladder {
+    int64_t n_pools;
+    struct sw_pool pool[SW_MAX_LAYERS];
+    int64_t n_layers;
+    int64_t pool_of[SW_MAX_LAYERS]; /* pool of a layer, -1 when it is never pruned by itself */
+    int64_t groups[SW_MAX_LAYERS];  /* of a layer, when nothing is pruned */
+    int64_t floor[SW_MAX_LAYERS];   /* groups that a layer keeps at least */
+};
+/* The ladder as it stands in `round`. */
+void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                     struct sw_ladder *out);

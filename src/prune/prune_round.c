@@ -1,56 +1,94 @@
-/* From a trained parent to the mask of the next round, layer by layer. */
-#include "sweepstake/prune.h"
+/* From a trained parent to the mask of the next round: score the groups of every layer, let those of a
+ * pool compete, and keep the weights of the groups that stay. */
+#include "prune_internal.h"
 
 #include <string.h>
 
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
 
-/* Scratch of one prune; arrays as long as the largest layer. */
+/* Scratch of one prune. Groups stand pool by pool, and by layer within a pool; every pool starts on a
+ * whole byte of the masks. */
 struct scratch {
-    float *weights;
-    float *scores;
+    float *weights;                /* of the largest layer */
+    float *scores;                 /* [largest layer] of its elements */
+    float *group_scores;           /* [groups] */
+    uint8_t *alive;                /* groups that are left */
+    uint8_t *tried;                /* a copy of it */
+    int64_t first[SW_MAX_LAYERS];  /* first group of a layer */
+    int64_t begin[SW_MAX_LAYERS];  /* first group of a pool */
+    int64_t length[SW_MAX_LAYERS]; /* groups of a pool */
+    struct sw_ladder ladder;
     uint8_t *mask; /* [mask_bytes] the new mask while it is being made */
 };
 
+/* ---- set-up --------------------------------------------------------------------------------- */
+
+/* Places of the groups; returns how many there are, padding included. */
+static int64_t place_groups(struct scratch *scratch) {
+    const struct sw_ladder *ladder = &scratch->ladder;
+    int64_t next = 0;
+    for (int64_t p = 0; p < ladder->n_pools; p++) {
+        scratch->begin[p] = next;
+        for (int64_t l = 0; l < ladder->n_layers; l++) {
+            if (ladder->pool_of[l] != p) continue;
+            scratch->first[l] = next;
+            next += ladder->groups[l];
+        }
+        scratch->length[p] = next - scratch->begin[p];
+        next = (next + 7) / 8 * 8;
+    }
+    return next;
+}
+
 static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *scratch) {
-    int64_t largest = 0;
-    for (int64_t p = 0; p < arch->n_params; p++)
-        if (arch->params[p].prunable && arch->params[p].count > largest)
-            largest = arch->params[p].count;
+    int64_t largest = 0, groups = place_groups(scratch);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        if (sw_arch_layer(arch, l)->count > largest) largest = sw_arch_layer(arch, l)->count;
     SW_TRY(SW_ALLOC(&scratch->weights, (size_t) largest, "weights to be pruned"));
     SW_TRY(SW_ALLOC(&scratch->scores, (size_t) largest, "pruning scores"));
+    SW_TRY(SW_ALLOC(&scratch->group_scores, (size_t) groups, "pruning scores"));
+    SW_TRY(SW_ALLOC(&scratch->alive, (size_t) sw_mask_bytes(groups), "what competes"));
+    SW_TRY(SW_ALLOC(&scratch->tried, (size_t) sw_mask_bytes(groups), "what competes"));
     return SW_ALLOC(&scratch->mask, (size_t) arch->mask_bytes, "a mask");
 }
 
 static void free_scratch(struct scratch *scratch) {
     SW_FREE(&scratch->weights);
     SW_FREE(&scratch->scores);
+    SW_FREE(&scratch->group_scores);
+    SW_FREE(&scratch->alive);
+    SW_FREE(&scratch->tried);
     SW_FREE(&scratch->mask);
 }
 
-/* Score one layer and select in it. `mask` starts as the parent's and ends as the new one. */
-static enum sw_status prune_layer(const struct sw_criterion *criterion,
-                                  const struct sw_score_input *input, int64_t keep,
-                                  const uint8_t *parent_mask, float *scores, uint8_t *mask) {
-    criterion->score(input, scores);
-    SW_TRY(sw_prune_select(scores, input->count, keep, mask));
-    int64_t kept = sw_mask_count(mask, input->count);
-    if (kept != keep || !sw_mask_is_nested(mask, parent_mask, input->count))
-        return SW_FAIL(SW_INTERNAL, "layer %lld keeps %lld weights instead of %lld of its parent's",
-                       (long long) input->layer, (long long) kept, (long long) keep);
-    return SW_OK;
+/* ---- scores --------------------------------------------------------------------------------- */
+
+static void set_bit(uint8_t *mask, int64_t index) {
+    mask[index >> 3] |= (uint8_t) (1U << (index & 7));
 }
 
-static enum sw_status prune_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+/* A group is alive when a weight of it is kept. */
+static void score_layer(const struct sw_trial_spec *spec, const struct sw_criterion *criterion,
+                        const struct sw_param *layer, const uint8_t *before,
+                        const struct sw_score_input *input, struct scratch *scratch) {
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    int64_t first = scratch->first[input->layer];
+    if (scratch->ladder.pool_of[input->layer] < 0) return;
+    criterion->score(input, scratch->scores);
+    sw_groups_score(kind, layer, before, scratch->scores, scratch->group_scores + first);
+    sw_groups_find(kind, layer, before, scratch->alive, first);
+}
+
+static enum sw_status score_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                    int64_t round, const uint8_t *parent_mask,
-                                   const float *survivors, const float *theta0, const int64_t *kept,
+                                   const float *survivors, const float *theta0,
                                    struct scratch *scratch) {
     const struct sw_criterion *criterion = sw_criterion_find(spec->prune_criterion);
+    int64_t layer = 0;
     if (criterion == NULL)
         return SW_FAIL(SW_CONFIG, "prune.criterion: there is no criterion '%s'",
                        spec->prune_criterion);
-    int64_t layer = 0;
     for (int64_t p = 0; p < arch->n_params; p++) {
         const struct sw_param *param = &arch->params[p];
         if (!param->prunable) {
@@ -65,26 +103,143 @@ static enum sw_status prune_layers(const struct sw_trial_spec *spec, const struc
                                        .seed = (uint64_t) spec->seed,
                                        .round = round,
                                        .layer = layer};
-        SW_TRY(prune_layer(criterion, &input, kept[layer], before, scratch->scores,
-                           scratch->mask + param->mask_offset));
+        score_layer(spec, criterion, param, before, &input, scratch);
         layer++;
+    }
+    return SW_OK;
+}
+
+/* ---- selection ------------------------------------------------------------------------------ */
+
+/* Groups of a layer that are set in a mask over all groups. */
+static int64_t count_layer(const struct scratch *scratch, int64_t l, const uint8_t *mask) {
+    int64_t n = 0;
+    for (int64_t g = 0; g < scratch->ladder.groups[l]; g++)
+        n += sw_mask_get(mask, scratch->first[l] + g);
+    return n;
+}
+
+/* Does the cut in `tried` leave a layer of the pool less than its floor? Says so in the report. */
+static bool is_too_deep(const struct scratch *scratch, int64_t pool,
+                        struct sw_prune_report *report) {
+    const struct sw_ladder *ladder = &scratch->ladder;
+    bool deep = false;
+    for (int64_t l = 0; l < ladder->n_layers; l++) {
+        if (ladder->pool_of[l] != pool) continue;
+        int64_t left = count_layer(scratch, l, scratch->tried);
+        if (left < ladder->floor[l]) report->held_at[l] = left;
+        deep |= left < ladder->floor[l];
+    }
+    return deep;
+}
+
+/* Take the `floor` best groups of a layer out of those that compete. `own` is memory for them. */
+static enum sw_status protect_layer(struct scratch *scratch, int64_t l, uint8_t *own) {
+    int64_t groups = scratch->ladder.groups[l], first = scratch->first[l];
+    memset(own, 0, (size_t) sw_mask_bytes(groups));
+    for (int64_t g = 0; g < groups; g++)
+        if (sw_mask_get(scratch->alive, first + g)) set_bit(own, g);
+    SW_TRY(sw_prune_select(scratch->group_scores + first, groups, scratch->ladder.floor[l], own));
+    for (int64_t g = 0; g < groups; g++)
+        if (sw_mask_get(own, g)) sw_mask_clear_bit(scratch->tried, first + g);
+    return SW_OK;
+}
+
+/* The lowest groups go, but for the best ones of every layer, as many as its floor. */
+static enum sw_status select_above_floors(struct scratch *scratch, int64_t p) {
+    const struct sw_pool *pool = &scratch->ladder.pool[p];
+    size_t bytes = (size_t) sw_mask_bytes(scratch->length[p]);
+    uint8_t *alive = scratch->alive + scratch->begin[p] / 8,
+            *tried = scratch->tried + scratch->begin[p] / 8;
+    uint8_t *own = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(SW_ALLOC(&own, bytes, "what competes"), status, cleanup);
+    memcpy(tried, alive, bytes);
+    for (int64_t l = 0; l < scratch->ladder.n_layers; l++)
+        if (scratch->ladder.pool_of[l] == p)
+            SW_TRY_TO(protect_layer(scratch, l, own), status, cleanup);
+    memcpy(own, tried, bytes);
+    SW_TRY_TO(sw_prune_select(scratch->group_scores + scratch->begin[p], scratch->length[p],
+                              pool->kept - pool->floor, tried),
+              status, cleanup);
+    for (size_t i = 0; i < bytes; i++)
+        alive[i] = (uint8_t) (alive[i] & (tried[i] | ~own[i]));
+cleanup:
+    SW_FREE(&own);
+    return status;
+}
+
+/* Exactly pool->kept groups stay alive. The cut is tried without any floor first. */
+static enum sw_status select_pool(struct scratch *scratch, int64_t p,
+                                  struct sw_prune_report *report) {
+    const struct sw_pool *pool = &scratch->ladder.pool[p];
+    size_t bytes = (size_t) sw_mask_bytes(scratch->length[p]);
+    uint8_t *alive = scratch->alive + scratch->begin[p] / 8,
+            *tried = scratch->tried + scratch->begin[p] / 8;
+    int64_t wanted = pool->held_at >= 0 ? pool->held_at : pool->kept;
+    memcpy(tried, alive, bytes);
+    SW_TRY(sw_prune_select(scratch->group_scores + scratch->begin[p], scratch->length[p], wanted,
+                           tried));
+    if (is_too_deep(scratch, p, report)) return select_above_floors(scratch, p);
+    memcpy(alive, tried, bytes);
+    return SW_OK;
+}
+
+static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_report *report) {
+    const struct sw_ladder *ladder = &scratch->ladder;
+    for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
+        report->held_at[l] = -1;
+    for (int64_t p = 0; p < ladder->n_pools; p++)
+        SW_TRY(select_pool(scratch, p, report));
+    return SW_OK;
+}
+
+/* ---- from groups to weights ----------------------------------------------------------------- */
+
+/* The groups of a layer that are left; layers without groups stay whole. */
+static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l) {
+    struct sw_group_bits bits = {NULL, 0};
+    if (l >= 0 && scratch->ladder.pool_of[l] >= 0)
+        bits = (struct sw_group_bits){scratch->alive, scratch->first[l]};
+    return bits;
+}
+
+/* The pools keep what the ladder says, or something is wrong with the parent's mask. */
+static enum sw_status check_counts(const struct scratch *scratch) {
+    const struct sw_ladder *ladder = &scratch->ladder;
+    for (int64_t p = 0; p < ladder->n_pools; p++) {
+        int64_t kept = sw_mask_count(scratch->alive + scratch->begin[p] / 8, scratch->length[p]);
+        if (kept != ladder->pool[p].kept)
+            return SW_FAIL(SW_INTERNAL, "pool %lld keeps %lld groups instead of %lld",
+                           (long long) p, (long long) kept, (long long) ladder->pool[p].kept);
     }
     return SW_OK;
 }
 
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0,
-                              const int64_t *kept, uint8_t *mask) {
-    struct scratch scratch = {0};
+                              const float *parent_survivors, const float *theta0, uint8_t *mask,
+                              struct sw_prune_report *report) {
+    struct scratch *scratch = NULL;
+    struct sw_prune_report found;
     enum sw_status status = SW_OK;
-    SW_TRY_TO(alloc_scratch(arch, &scratch), status, cleanup);
-    memcpy(scratch.mask, parent_mask, (size_t) arch->mask_bytes);
-    SW_TRY_TO(
-        prune_layers(spec, arch, round, parent_mask, parent_survivors, theta0, kept, &scratch),
-        status, cleanup);
-    memcpy(mask, scratch.mask, (size_t) arch->mask_bytes);
+    SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
+    sw_ladder_climb(spec, arch, round, &scratch->ladder);
+    SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
+    memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
+    SW_TRY_TO(score_layers(spec, arch, round, parent_mask, parent_survivors, theta0, scratch),
+              status, cleanup);
+    SW_TRY_TO(select_pools(scratch, &found), status, cleanup);
+    SW_TRY_TO(check_counts(scratch), status, cleanup);
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        sw_groups_thin(sw_granularity_of(spec), layer, bits_of(scratch, l), bits_of(scratch, l - 1),
+                       scratch->mask + layer->mask_offset);
+    }
+    memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
+    *report = found;
 cleanup:
-    free_scratch(&scratch);
+    free_scratch(scratch);
+    SW_FREE(&scratch);
     return status;
 }

@@ -33,9 +33,6 @@ struct word {
 static const struct word scopes[] = {
 #include "scopes.def"
 };
-static const struct word granularities[] = {
-#include "granularities.def"
-};
 static const struct word schedules[] = {
 #include "schedules.def"
 };
@@ -52,7 +49,10 @@ const char *sw_scope_at(size_t index, const char **summary) {
 }
 
 const char *sw_granularity_at(size_t index, const char **summary) {
-    return word_at(granularities, sizeof granularities / sizeof *granularities, index, summary);
+    const struct sw_granularity *entry = sw_granularity_entry(index);
+    if (entry == NULL) return NULL;
+    if (summary != NULL) *summary = entry->summary;
+    return entry->name;
 }
 
 const char *sw_prune_schedule_at(size_t index, const char **summary) {

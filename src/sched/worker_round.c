@@ -177,6 +177,9 @@ static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_r
     task->plan = *plan;
     task->data = sweep->datas[plan->data];
     task->n_layers = arch->n_layers;
+    (void) sw_sweep_snapshots(sweep, row, task->snapshot_step);
+    if (plan->theta_k_owner >= 0)
+        task->theta_k_count = sweep->rounds[plan->theta_k_owner].snapshots;
     int64_t layer = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
@@ -196,7 +199,8 @@ static void add_input(const struct sw_sweep *sweep, int64_t row, enum sw_section
         .row = row, .section = section, .bytes = (int64_t) layout.bytes[section]};
 }
 
-/* A ticket prunes its parent's trained weights; a control takes its ticket's mask. */
+/* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
+ * weights of their round 0. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
                                         const struct sw_round_task *task) {
     struct sw_parcel_need need = {.task = task};
@@ -204,6 +208,8 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     add_input(sweep, task->plan.parent, SW_SECTION_MASK, &need);
     if (task->plan.control == SW_CONTROL_TICKET)
         add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
+    if (task->plan.theta_k_owner >= 0)
+        add_input(sweep, task->plan.theta_k_owner, SW_SECTION_THETA_K, &need);
     return need;
 }
 

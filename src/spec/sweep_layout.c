@@ -8,6 +8,7 @@ static const struct {
     size_t element_bytes;
 } sections[SW_SECTION_COUNT] = {
     [SW_SECTION_THETA0] = {"theta0", sizeof(float)},
+    [SW_SECTION_THETA_K] = {"theta_k", sizeof(float)},
     [SW_SECTION_MASK] = {"masks", 1},
     [SW_SECTION_WEIGHTS] = {"weights", sizeof(float)},
     [SW_SECTION_LAYERS] = {"layers", sizeof(struct sw_layer_record)},
@@ -48,6 +49,14 @@ int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
         ->trial_rounds[(trial * sweep->rounds_wide + round) * SW_CONTROL_COUNT + (int64_t) control];
 }
 
+int64_t sw_sweep_snapshots(const struct sw_sweep *sweep, int64_t row, int64_t *steps) {
+    int64_t n = sweep->rounds[row].snapshots;
+    for (int64_t i = row; n > 0 && i < sweep->n_rounds; i++)
+        if (sweep->rounds[i].theta_k_owner == row)
+            steps[sweep->rounds[i].theta_k_index] = sweep->rounds[i].rewind_to;
+    return n;
+}
+
 /* Elements of a round's slab in a section; 0 when another round owns what it uses. */
 static int64_t slab_length(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                            enum sw_section section) {
@@ -55,6 +64,8 @@ static int64_t slab_length(const struct sw_sweep *sweep, const struct sw_round_p
     switch (section) {
     case SW_SECTION_THETA0:
         return round->theta0_owner == round->row ? arch->parameters : 0;
+    case SW_SECTION_THETA_K:
+        return round->snapshots * arch->parameters;
     case SW_SECTION_MASK:
         return round->mask_owner == round->row ? arch->mask_bytes : 0;
     case SW_SECTION_WEIGHTS:

@@ -9,9 +9,10 @@
             unit, description                                                                      \
     }
 
-/* The same eight lines for every array over sections; names are those of sw_section_name. */
+/* The same lines for every array over sections; names are those of sw_section_name. */
 #define SECTION_COLUMNS(row, member, suffix, cell, what)                                           \
     COLUMN(row, member[SW_SECTION_THETA0], "theta0" suffix, cell, "", what " in /theta0"),         \
+        COLUMN(row, member[SW_SECTION_THETA_K], "theta_k" suffix, cell, "", what " in /theta_k"),  \
         COLUMN(row, member[SW_SECTION_MASK], "masks" suffix, cell, "", what " in /masks"),         \
         COLUMN(row, member[SW_SECTION_WEIGHTS], "weights" suffix, cell, "", what " in /weights"),  \
         COLUMN(row, member[SW_SECTION_LAYERS], "layers" suffix, cell, "", what " in /layers"),     \
@@ -70,11 +71,21 @@ static const struct sw_store_column plan_columns[] = {
     COLUMN(sw_round_plan, arch, "arch", I64, "", "row of /plan/models"),
     COLUMN(sw_round_plan, data, "data", I64, "", "row of /plan/data"),
     COLUMN(sw_round_plan, theta0_owner, "theta0_owner", I64, "", "row with its initial weights"),
+    COLUMN(sw_round_plan, rewind_to, "rewind_to", I64, "steps",
+           "step that its training begins with; 0 from its initial weights"),
+    COLUMN(sw_round_plan, theta_k_owner, "theta_k_owner", I64, "",
+           "row with the weights it begins with; -1 when those are its initial weights"),
+    COLUMN(sw_round_plan, theta_k_index, "theta_k_index", I64, "",
+           "which of that row's snapshots in /theta_k; -1 when none"),
+    COLUMN(sw_round_plan, snapshots, "snapshots", I64, "",
+           "weights of the whole network that it keeps in /theta_k"),
     COLUMN(sw_round_plan, mask_owner, "mask_owner", I64, "", "row with its mask"),
-    COLUMN(sw_round_plan, steps, "steps", I64, "steps", "length of the training"),
+    COLUMN(sw_round_plan, steps, "steps", I64, "steps", "step that the training ends with"),
     COLUMN(sw_round_plan, curve_points, "curve_points", I64, "", "evaluations planned"),
-    COLUMN(sw_round_plan, nnz, "nnz", I64, "", "prunable weights kept"),
-    COLUMN(sw_round_plan, survivors, "survivors", I64, "", "nnz and what is never pruned"),
+    COLUMN(sw_round_plan, nnz, "nnz", I64, "",
+           "prunable weights kept; at most that many for blocks, and for units of global scope"),
+    COLUMN(sw_round_plan, survivors, "survivors", I64, "",
+           "nnz and what is never pruned: room for the trained values"),
     SECTION_COLUMNS(sw_round_plan, offset, "_offset", I64, "first element of its slab"),
     SECTION_COLUMNS(sw_round_plan, length, "_length", I64, "elements reserved for it"),
     COLUMN(sw_round_plan, sparsity_requested, "sparsity_requested", F64, "",
@@ -92,7 +103,6 @@ static const struct sw_store_column commit_columns[] = {
     SECTION_COLUMNS(sw_commit, length, "_length", I64, "elements used"),
     SECTION_COLUMNS(sw_commit, section, "_checksum", U8, "XXH3-128 of its bytes"),
     COLUMN(sw_commit, result, "result_checksum", U8, "", "XXH3-128 of the result columns"),
-    COLUMN(sw_commit, reserved, "reserved", U8, "", "0"),
     COLUMN(sw_commit, checksum, "checksum", U8, "", "XXH3-128 of the bytes before it"),
 };
 

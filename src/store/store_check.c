@@ -120,7 +120,8 @@ static enum sw_status check_record(struct audit *audit) {
 
 /* A finished training has all its sections; a failed one has what it got to. */
 static void check_lengths(struct audit *audit) {
-    static const enum sw_section whole[] = {SW_SECTION_THETA0, SW_SECTION_MASK, SW_SECTION_LAYERS};
+    static const enum sw_section whole[] = {SW_SECTION_THETA0, SW_SECTION_THETA_K, SW_SECTION_MASK,
+                                            SW_SECTION_LAYERS};
     if (audit->commit.status != SW_COMMIT_OK) return;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (audit->commit.length[whole[i]] != audit->round->length[whole[i]])
@@ -170,11 +171,10 @@ static void count_mask(struct audit *audit) {
               audit->record.result.nnz);
 }
 
-/* Iterative pruning never brings a weight back. */
+/* Pruning never brings a weight back. A control may have any mask of the ticket's size. */
 static enum sw_status check_nesting(struct audit *audit) {
-    const struct sw_trial_spec *spec = &audit->store->trials[audit->round->trial].spec;
     uint8_t *parent;
-    if (audit->round->parent < 0 || strcmp(spec->prune_schedule, "iterative") != 0) return SW_OK;
+    if (audit->round->parent < 0 || audit->round->control != SW_CONTROL_TICKET) return SW_OK;
     SW_TRY(load_mask(audit->store, audit->store->rounds[audit->round->parent].mask_owner, &parent));
     for (int64_t i = 0; parent != NULL && i < audit->arch->n_params; i++) {
         const struct sw_param *param = &audit->arch->params[i];

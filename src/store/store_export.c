@@ -15,9 +15,10 @@ struct ticket {
     const struct sw_round_plan *round;
     const struct sw_arch *arch;
     struct sw_round_record record;
-    float *theta0;  /* [parameters] */
-    uint8_t *mask;  /* [mask_bytes] */
-    float *weights; /* [survivors] */
+    float *theta;       /* theta0, or all snapshots of its round 0 */
+    const float *start; /* [parameters] what it was trained from, in theta */
+    uint8_t *mask;      /* [mask_bytes] */
+    float *weights;     /* [survivors] */
     int64_t survivors;
     const char *path; /* for messages */
 };
@@ -44,12 +45,28 @@ static enum sw_status load_section(const struct ticket *ticket, int64_t owner,
     return status;
 }
 
+/* The weights that its training began with. */
+static enum sw_status load_start(struct ticket *ticket) {
+    const struct sw_round_plan *round = ticket->round;
+    size_t parameters = (size_t) ticket->arch->parameters, snapshots = 1, index = 0;
+    int64_t owner = round->theta0_owner;
+    if (round->theta_k_owner >= 0) {
+        owner = round->theta_k_owner;
+        snapshots = (size_t) ticket->store->rounds[owner].snapshots;
+        index = (size_t) round->theta_k_index;
+    }
+    SW_TRY(load_section(ticket, owner,
+                        round->theta_k_owner >= 0 ? SW_SECTION_THETA_K : SW_SECTION_THETA0,
+                        snapshots * parameters, &ticket->theta));
+    ticket->start = ticket->theta + index * parameters;
+    return SW_OK;
+}
+
 static enum sw_status load_ticket(struct ticket *ticket) {
     const struct sw_arch *arch = ticket->arch;
     int64_t kept = 0;
     SW_TRY(sw_store_read_record(ticket->store, ticket->row, &ticket->record));
-    SW_TRY(load_section(ticket, ticket->round->theta0_owner, SW_SECTION_THETA0,
-                        (size_t) arch->parameters, &ticket->theta0));
+    SW_TRY(load_start(ticket));
     SW_TRY(load_section(ticket, ticket->round->mask_owner, SW_SECTION_MASK,
                         (size_t) arch->mask_bytes, &ticket->mask));
     for (int64_t i = 0; i < arch->n_params; i++)
@@ -123,7 +140,8 @@ static enum sw_status add_shape(const struct ticket *ticket, hid_t group,
 /* The arrays of one parameter; *used: values taken from the survivors. */
 static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
                                  const struct sw_param *param, int64_t *used) {
-    const float *theta0 = ticket->theta0 + param->offset, *weights = ticket->weights + *used;
+    const float *start = ticket->start + param->offset, *weights = ticket->weights + *used;
+    const char *name = ticket->round->theta_k_owner >= 0 ? "theta_k" : "theta0";
     int64_t n = param->count;
     float *packed = NULL;
     SW_TRY(add_shape(ticket, group, param));
@@ -131,10 +149,10 @@ static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
         const uint8_t *mask = ticket->mask + param->mask_offset;
         SW_TRY(add_array(ticket, group, "mask", H5T_STD_U8LE, sw_mask_bytes(n), mask));
         SW_TRY(SW_ALLOC(&packed, (size_t) n, "surviving weights"));
-        n = sw_mask_gather(mask, n, theta0, packed);
-        theta0 = packed;
+        n = sw_mask_gather(mask, n, start, packed);
+        start = packed;
     }
-    enum sw_status status = add_array(ticket, group, "theta0", H5T_IEEE_F32LE, n, theta0);
+    enum sw_status status = add_array(ticket, group, name, H5T_IEEE_F32LE, n, start);
     if (status == SW_OK) status = add_array(ticket, group, "weights", H5T_IEEE_F32LE, n, weights);
     SW_FREE(&packed);
     if (status == SW_OK) *used += n;
@@ -269,7 +287,7 @@ enum sw_status sw_store_export(struct sw_store *store, int64_t row, const char *
     enum sw_status status = check_ticket(&ticket);
     if (status == SW_OK) status = load_ticket(&ticket);
     if (status == SW_OK) status = export_to(&ticket, out_path);
-    SW_FREE(&ticket.theta0);
+    SW_FREE(&ticket.theta);
     SW_FREE(&ticket.mask);
     SW_FREE(&ticket.weights);
     return status;

@@ -40,38 +40,40 @@ enum sw_element {
 #define SW_SLAB_NONE (-1) /* a dataset that is written at creation */
 
 /* X(id, path, element, slab, shape, unit, description): every dataset, in order of creation. */
-#define SW_STORE_SETS(X)                                                                           \
-    X(TEXT, "/plan/text", TEXT, SW_SLAB_NONE, "scalar", "", "the sweep file, byte for byte")       \
-    X(OVERRIDES, "/plan/overrides", TEXT, SW_SLAB_NONE, "scalar", "",                              \
-      "one key=value line per --set, in order")                                                    \
-    X(CANONICAL, "/plan/canonical", TEXT, SW_SLAB_NONE, "scalar", "",                              \
-      "every setting of every trial, defaults included")                                           \
-    X(MODELS, "/plan/models", TABLE, SW_SLAB_NONE, "models", "", "networks of this sweep")         \
-    X(PARAMS, "/plan/params", TABLE, SW_SLAB_NONE, "params", "",                                   \
-      "parameters of the networks, in the order of theta")                                         \
-    X(DATA, "/plan/data", TABLE, SW_SLAB_NONE, "data sets", "", "data sets of this sweep")         \
-    X(PLAN, "/plan/rounds", TABLE, SW_SLAB_NONE, "rounds", "",                                     \
-      "what each training is, and where its slabs are")                                            \
-    X(KEPT, "/plan/kept", I64, SW_SLAB_NONE, "rounds, layers", "weights",                          \
-      "weights that each layer keeps")                                                             \
-    X(TRIALS, "/trials", TABLE, SW_SLAB_NONE, "trials", "", "every setting of every trial")        \
-    X(TRIAL_ROUNDS, "/trial_rounds", I64, SW_SLAB_NONE, "trials, rounds", "",                      \
-      "row of /rounds of the ticket of a trial's round; -1 where there is none")                   \
-    X(TRIAL_CONTROLS, "/trial_controls", I64, SW_SLAB_NONE, "trials, rounds, controls", "",        \
-      "row of /rounds of every control of a trial's round; control 0 is the ticket itself")        \
-    X(THETA0, "/theta0", F32, SW_SECTION_THETA0, "n", "",                                          \
-      "weights at initialisation, parameters in order, dense")                                     \
-    X(MASKS, "/masks", U8, SW_SECTION_MASK, "n", "",                                               \
-      "one bit per prunable weight, lowest bit first; every parameter starts on a byte")           \
-    X(WEIGHTS, "/weights", F32, SW_SECTION_WEIGHTS, "n", "",                                       \
-      "trained values: kept weights in order, all elements of the other parameters")               \
-    X(LAYERS, "/layers", TABLE, SW_SECTION_LAYERS, "n", "",                                        \
-      "one row per prunable parameter of a round")                                                 \
-    X(CURVES, "/curves", TABLE, SW_SECTION_CURVES, "n", "", "evaluations along a training")        \
-    X(ALERTS, "/alerts", TABLE, SW_SECTION_ALERTS, "n", "", "what the monitors raised")            \
-    X(ROUNDS, "/rounds", TABLE, SW_SECTION_RECORD, "rounds", "",                                   \
-      "one row per distinct training: results, then times and places")                             \
-    X(COMMITS, "/commits", TABLE, SW_SLAB_COMMIT, "rounds", "",                                    \
+#define SW_STORE_SETS(X)                                                                              \
+    X(TEXT, "/plan/text", TEXT, SW_SLAB_NONE, "scalar", "", "the sweep file, byte for byte")          \
+    X(OVERRIDES, "/plan/overrides", TEXT, SW_SLAB_NONE, "scalar", "",                                 \
+      "one key=value line per --set, in order")                                                       \
+    X(CANONICAL, "/plan/canonical", TEXT, SW_SLAB_NONE, "scalar", "",                                 \
+      "every setting of every trial, defaults included")                                              \
+    X(MODELS, "/plan/models", TABLE, SW_SLAB_NONE, "models", "", "networks of this sweep")            \
+    X(PARAMS, "/plan/params", TABLE, SW_SLAB_NONE, "params", "",                                      \
+      "parameters of the networks, in the order of theta")                                            \
+    X(DATA, "/plan/data", TABLE, SW_SLAB_NONE, "data sets", "", "data sets of this sweep")            \
+    X(PLAN, "/plan/rounds", TABLE, SW_SLAB_NONE, "rounds", "",                                        \
+      "what each training is, and where its slabs are")                                               \
+    X(KEPT, "/plan/kept", I64, SW_SLAB_NONE, "rounds, layers", "weights",                             \
+      "weights that each layer keeps; at most that many where scope is global or blocks are removed") \
+    X(TRIALS, "/trials", TABLE, SW_SLAB_NONE, "trials", "", "every setting of every trial")           \
+    X(TRIAL_ROUNDS, "/trial_rounds", I64, SW_SLAB_NONE, "trials, rounds", "",                         \
+      "row of /rounds of the ticket of a trial's round; -1 where there is none")                      \
+    X(TRIAL_CONTROLS, "/trial_controls", I64, SW_SLAB_NONE, "trials, rounds, controls", "",           \
+      "row of /rounds of every control of a trial's round; control 0 is the ticket itself")           \
+    X(THETA0, "/theta0", F32, SW_SECTION_THETA0, "n", "",                                             \
+      "weights at initialisation, parameters in order, dense")                                        \
+    X(THETA_K, "/theta_k", F32, SW_SECTION_THETA_K, "n", "",                                          \
+      "weights after the steps that tickets rewind to, parameters in order, dense")                   \
+    X(MASKS, "/masks", U8, SW_SECTION_MASK, "n", "",                                                  \
+      "one bit per prunable weight, lowest bit first; every parameter starts on a byte")              \
+    X(WEIGHTS, "/weights", F32, SW_SECTION_WEIGHTS, "n", "",                                          \
+      "trained values: kept weights in order, all elements of the other parameters")                  \
+    X(LAYERS, "/layers", TABLE, SW_SECTION_LAYERS, "n", "",                                           \
+      "one row per prunable parameter of a round")                                                    \
+    X(CURVES, "/curves", TABLE, SW_SECTION_CURVES, "n", "", "evaluations along a training")           \
+    X(ALERTS, "/alerts", TABLE, SW_SECTION_ALERTS, "n", "", "what the monitors raised")               \
+    X(ROUNDS, "/rounds", TABLE, SW_SECTION_RECORD, "rounds", "",                                      \
+      "one row per distinct training: results, then times and places")                                \
+    X(COMMITS, "/commits", TABLE, SW_SLAB_COMMIT, "rounds", "",                                       \
       "commit records: a round counts only when its record here checks")
 
 enum sw_set {
@@ -129,8 +131,7 @@ struct sw_commit {
     int64_t length[SW_SECTION_COUNT];           /* elements really used */
     struct sw_digest section[SW_SECTION_COUNT]; /* of those bytes */
     struct sw_digest result;                    /* of the result columns of the row in /rounds */
-    uint8_t reserved[24];
-    struct sw_digest checksum; /* of the bytes before it */
+    struct sw_digest checksum;                  /* of the bytes before it */
 };
 _Static_assert(sizeof(struct sw_commit) == 256,
                "the size of a commit record is part of the schema");

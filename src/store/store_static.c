@@ -168,6 +168,10 @@ static const char *round_fault(const struct sw_store *store, const struct sw_rou
         return "model or data set out of range";
     if (!within(round->theta0_owner, 0, row + 1) || !within(round->mask_owner, 0, row + 1))
         return "the owner of its theta0 or mask does not come before it";
+    if (!within(round->rewind_to, 0, round->steps + 1) || !within(round->theta_k_owner, -1, row) ||
+        (round->rewind_to > 0) != (round->theta_k_owner >= 0))
+        return "the weights it is rewound to do not come before it";
+    if (!within(round->snapshots, 0, SW_SNAPSHOTS_MAX + 1)) return "it keeps too many snapshots";
     if (!is_text(round->id, sizeof round->id)) return "id has no end";
     const struct sw_arch *arch = &store->archs[round->arch];
     if (!within(round->nnz, 0, arch->prunable + 1) ||
@@ -199,6 +203,12 @@ static const char *owner_fault(const struct sw_store *store, const struct sw_rou
                                *mask = &store->rounds[round->mask_owner];
     if (theta0->arch != round->arch || theta0->length[SW_SECTION_THETA0] != arch->parameters)
         return "the owner of its theta0 has none that fits";
+    if (round->length[SW_SECTION_THETA_K] != round->snapshots * arch->parameters)
+        return "its place in /theta_k does not fit its snapshots";
+    if (round->theta_k_owner >= 0 &&
+        (store->rounds[round->theta_k_owner].arch != round->arch ||
+         !within(round->theta_k_index, 0, store->rounds[round->theta_k_owner].snapshots)))
+        return "the owner of its theta_k has none that fits";
     if (mask->arch != round->arch || mask->length[SW_SECTION_MASK] != arch->mask_bytes)
         return "the owner of its mask has none that fits";
     if (round->parent >= 0 && store->rounds[round->parent].arch != round->arch)

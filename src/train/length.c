@@ -14,24 +14,36 @@ int64_t sw_train_steps(const struct sw_trial_spec *spec, int64_t train_images) {
     return spec->train_epochs * sw_train_epoch_steps(spec, train_images);
 }
 
-int64_t sw_train_curve_points(const struct sw_trial_spec *spec, int64_t steps) {
-    return 1 + divide_up(steps, spec->train_evaluate_every);
+int64_t sw_train_curve_points_from(const struct sw_trial_spec *spec, int64_t first, int64_t steps) {
+    int64_t every = spec->train_evaluate_every;
+    return 1 + divide_up(steps, every) - first / every;
 }
 
-/* Training samples that pass through the network: the last batch of an epoch may be smaller. */
-static int64_t count_samples(const struct sw_trial_spec *spec, int64_t train_images) {
+int64_t sw_train_curve_points(const struct sw_trial_spec *spec, int64_t steps) {
+    return sw_train_curve_points_from(spec, 0, steps);
+}
+
+/* Training samples of the first `steps` steps: the last batch of an epoch may be smaller. */
+static int64_t count_samples(const struct sw_trial_spec *spec, int64_t train_images,
+                             int64_t steps) {
     int64_t per_epoch = sw_train_epoch_steps(spec, train_images);
-    int64_t steps = sw_train_steps(spec, train_images);
     if (per_epoch == 0) return 0;
     return steps / per_epoch * train_images + steps % per_epoch * spec->train_batch;
 }
 
-double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                      const struct sw_data_info *data, const int64_t *kept) {
-    int64_t points = sw_train_curve_points(spec, sw_train_steps(spec, data->train));
-    double trained = (double) count_samples(spec, data->train);
+double sw_train_flops_from(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           const struct sw_data_info *data, int64_t first, const int64_t *kept) {
+    int64_t steps = sw_train_steps(spec, data->train);
+    int64_t points = sw_train_curve_points_from(spec, first, steps);
+    double trained = (double) (count_samples(spec, data->train, steps) -
+                               count_samples(spec, data->train, first));
     double evaluated = (double) points * (double) (data->validation + data->test);
     return trained * sw_net_step_flops(arch, kept) + evaluated * sw_net_forward_flops(arch, kept);
+}
+
+double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                      const struct sw_data_info *data, const int64_t *kept) {
+    return sw_train_flops_from(spec, arch, data, 0, kept);
 }
 
 int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors) {

@@ -83,7 +83,8 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
     if (training->hooks.after_backward != NULL)
         SW_TRY(training->hooks.after_backward(training->hooks.context, net, step,
                                               loss_sum / (double) batch));
-    return sw_optimizer_state_update(&training->optimizer, net, training->spec, step + 1,
+    return sw_optimizer_state_update(&training->optimizer, net, training->spec,
+                                     step - training->hooks.first_step + 1,
                                      learning_rate(training, step));
 }
 
@@ -146,7 +147,11 @@ static enum sw_status start(struct sw_training *training) {
     if (training->hooks.before_start != NULL)
         SW_TRY(training->hooks.before_start(training->hooks.context, training));
     training->started = sw_clock_monotonic();
-    return training->outcome.points > 0 ? SW_OK : time_evaluation(training, 0);
+    if (training->outcome.points > 0) return SW_OK;
+    /* A rewound training may begin in the middle of an epoch. */
+    if (training->done > 0 && training->done % training->epoch_steps != 0)
+        sw_training_order(training, training->done);
+    return time_evaluation(training, training->done);
 }
 
 static enum sw_status train(struct sw_training *training) {
@@ -174,6 +179,7 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
         .curve = curve,
     };
     if (hooks != NULL) training.hooks = *hooks;
+    training.done = training.hooks.first_step;
     training.started = sw_clock_monotonic();
     enum sw_status status = begin(&training);
     if (status == SW_OK) status = train(&training);

@@ -95,7 +95,8 @@ enum sw_status sw_train_save(const struct sw_training *training, void *out, int6
 /* Evaluations that are over after `done` steps. */
 static int64_t points_after(const struct sw_training *training, int64_t done) {
     int64_t every = training->spec->train_evaluate_every;
-    return 1 + done / every + (done == training->steps && done % every != 0);
+    return 1 + done / every - training->hooks.first_step / every +
+           (done == training->steps && done % every != 0);
 }
 
 /* Samples of the first `step` steps: the last step of an epoch may have fewer. */
@@ -107,8 +108,10 @@ static int64_t samples_of(const struct sw_training *training, int64_t step) {
 /* Samples since the last evaluation after `done` steps. */
 static int64_t samples_after(const struct sw_training *training, int64_t done) {
     int64_t every = training->spec->train_evaluate_every;
+    int64_t evaluated = done / every * every;
     if (done == training->steps) return 0;
-    return samples_of(training, done) - samples_of(training, done / every * every);
+    if (evaluated < training->hooks.first_step) evaluated = training->hooks.first_step;
+    return samples_of(training, done) - samples_of(training, evaluated);
 }
 
 static bool is_duration(double seconds) {
@@ -119,8 +122,8 @@ static bool is_duration(double seconds) {
 static bool fits(const struct sw_training *training, const struct saved_header *header,
                  int64_t bytes) {
     const struct saved_header now = describe(training);
-    return header->steps == now.steps && header->done >= 1 && header->done <= now.steps &&
-           header->points == points_after(training, header->done) &&
+    return header->steps == now.steps && header->done > training->hooks.first_step &&
+           header->done <= now.steps && header->points == points_after(training, header->done) &&
            header->samples == samples_after(training, header->done) &&
            header->survivors == now.survivors && header->states == now.states &&
            is_duration(header->train_seconds) && is_duration(header->evaluate_seconds) &&

@@ -14,6 +14,7 @@ static void tell_progress(const struct sw_trial_run *run, int64_t step) {
 static enum sw_status after_backward(void *context, struct sw_net *net, int64_t step, double loss) {
     struct sw_trial_run *run = context;
     tell_progress(run, step);
+    SW_TRY(sw_trial_take_snapshot(run, step)); /* before the update: after `step` steps */
     return sw_watch_backward(&run->watch, run->task->spec.monitor, net, step, loss);
 }
 
@@ -38,7 +39,8 @@ static enum sw_status train(struct sw_trial_run *run) {
                                    .before_start = before_start,
                                    .after_backward = after_backward,
                                    .after_evaluation = after_evaluation,
-                                   .after_step = after_step};
+                                   .after_step = after_step,
+                                   .first_step = run->task->plan.rewind_to};
     run->record.measured.started = sw_clock_wall();
     enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
                                          &run->outcome);
@@ -49,12 +51,12 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* ---- rewinding ----------------------------------------------------------------------------------- */
 
-/* The survivors of the mask go back to their values at initialisation. */
+/* The survivors of the mask go back to their values at initialisation, or at the step that says the plan. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
     int64_t batch = run->task->spec.train_batch;
     if (batch < SW_EVALUATE_BATCH) batch = SW_EVALUATE_BATCH;
     SW_TRY(sw_net_create(run->hal, &run->arch, run->mask, batch, &run->net));
-    return sw_net_set_theta(run->net, run->theta0);
+    return sw_net_set_theta(run->net, sw_trial_start_weights(run));
 }
 
 /* ---- the round ----------------------------------------------------------------------------------- */
@@ -67,6 +69,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     enum sw_status status = SW_OK;
     SW_TRY_TO(sw_trial_prepare(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_load_theta_k(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- known in advance ---------------------------------------------------------------------------- */
@@ -38,12 +39,15 @@ static void plan_results(const struct sw_round_task *task, const struct sw_arch 
     result->nnz = plan->nnz;
     result->sparsity_requested = plan->sparsity_requested;
     if (arch->prunable > 0) result->sparsity = 1 - (double) plan->nnz / (double) arch->prunable;
+    result->first_step = plan->rewind_to;
     result->steps = plan->steps;
     result->train_images = task->data.train;
     result->validation_images = task->data.validation;
     result->test_images = task->data.test;
     result->train_flops = plan->flops;
-    result->inference_flops = sw_net_forward_flops(arch, task->kept);
+    int64_t likely[SW_MAX_LAYERS];
+    sw_prune_likely(&task->spec, arch, plan->round, likely);
+    result->inference_flops = sw_net_forward_flops(arch, likely);
 }
 
 /* The processors that this process may run on, as a list like "0-3,8"; cut with "..." when too long. */
@@ -84,6 +88,19 @@ void sw_trial_plan_record(const struct sw_round_task *task, const struct sw_arch
     blank_figures(record);
     plan_results(task, arch, &record->result);
     plan_place(place, &record->measured);
+}
+
+void sw_trial_count_kept(struct sw_trial_run *run) {
+    struct sw_round_results *result = &run->record.result;
+    const struct sw_round_task *task = run->task;
+    result->nnz = 0;
+    for (int64_t l = 0; l < run->arch.n_layers; l++)
+        result->nnz += run->kept[l];
+    if (run->arch.prunable > 0)
+        result->sparsity = 1 - (double) result->nnz / (double) run->arch.prunable;
+    result->train_flops = sw_train_flops_from(&task->spec, &run->arch, &task->data,
+                                              task->plan.rewind_to, run->kept);
+    result->inference_flops = sw_net_forward_flops(&run->arch, run->kept);
 }
 
 /* ---- failures ------------------------------------------------------------------------------------ */
@@ -167,6 +184,10 @@ enum sw_status sw_trial_hand_over(struct sw_trial_run *run) {
     const struct sw_arch *arch = &run->arch;
     if (plan->theta0_owner == plan->row)
         SW_TRY(save(run, SW_SECTION_THETA0, run->theta0, (size_t) arch->parameters));
+    /* A training that diverged before the last of them has none to give. */
+    if (plan->snapshots > 0 && run->snapshots == plan->snapshots)
+        SW_TRY(save(run, SW_SECTION_THETA_K, run->theta_k,
+                    (size_t) (plan->snapshots * arch->parameters)));
     if (plan->mask_owner == plan->row)
         SW_TRY(save(run, SW_SECTION_MASK, run->mask, (size_t) arch->mask_bytes));
     SW_TRY(save_weights(run));

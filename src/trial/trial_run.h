@@ -15,7 +15,12 @@ struct sw_trial_run {
     /* What it makes; owned. */
     struct sw_arch arch;
     float *theta0; /* [parameters] */
-    uint8_t *mask; /* [mask_bytes] */
+    float *
+        theta_k; /* weights of the steps that others rewind to, [plan.snapshots * parameters]; or those
+                       that this round may begin with, [theta_k_count * parameters] */
+    int64_t snapshots;           /* of the former, taken so far */
+    uint8_t *mask;               /* [mask_bytes] */
+    int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
     double *gradient_norm;          /* [n_layers] */
@@ -35,8 +40,18 @@ void sw_trial_release(struct sw_trial_run *run);
 /* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
  * SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
-/* trial_start.c: all ones for round 0, pruned from the parent for a ticket, the ticket's for a control.
- * Errors: SW_NOMEM, what the sink returns, SW_DAMAGED (a mask that does not fit its counts). */
+/* trial_snapshot.c: memory for snapshots, or those of round 0. Errors: SW_NOMEM, what the sink returns. */
+enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
+const float *sw_trial_start_weights(const struct sw_trial_run *run);
+/* trial_snapshot.c: keep the weights when they are those of a step that others rewind to. */
+enum sw_status sw_trial_take_snapshot(struct sw_trial_run *run, int64_t step) SW_NODISCARD;
+/* trial_snapshot.c: put back the snapshots of a training that goes on after `done` steps. */
+void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int64_t done);
+/* trial_start.c: all ones for round 0, pruned from the parent for a ticket, made from the ticket's for a
+ * control.
+ * Fills in `kept` and alerts where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns,
+ * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
@@ -54,6 +69,8 @@ enum sw_status sw_trial_time_inference(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_record.c: a record with what the task says, and no figures: NaN, or -1 for whole numbers. */
 void sw_trial_plan_record(const struct sw_round_task *task, const struct sw_arch *arch,
                           const struct sw_trial_place *place, struct sw_round_record *record);
+/* trial_record.c: what follows from the mask itself: counts, sparsity, FLOPs. */
+void sw_trial_count_kept(struct sw_trial_run *run);
 /* trial_record.c: the round is a failure; `reason` is copied. */
 void sw_trial_fail_record(struct sw_round_record *record, const char *reason);
 bool sw_trial_has_failed(const struct sw_round_record *record);

@@ -2,6 +2,7 @@
 #include "trial_run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sweepstake/mask.h"
@@ -14,7 +15,8 @@
 static enum sw_status check_task(const struct sw_trial_run *run) {
     const struct sw_round_task *task = run->task;
     int64_t steps = sw_train_steps(&task->spec, run->data->count[SW_SPLIT_TRAIN]);
-    int64_t points = sw_train_curve_points(&task->spec, steps);
+    int64_t first = task->plan.rewind_to;
+    int64_t points = sw_train_curve_points_from(&task->spec, first, steps);
     if (task->n_layers != run->arch.n_layers)
         return SW_FAIL(SW_INTERNAL, "the task has %lld layers, its model %s has %lld",
                        (long long) task->n_layers, run->arch.model, (long long) run->arch.n_layers);
@@ -23,6 +25,11 @@ static enum sw_status check_task(const struct sw_trial_run *run) {
                        "the task has %lld steps and %lld evaluations instead of %lld and %lld",
                        (long long) task->plan.steps, (long long) task->plan.curve_points,
                        (long long) steps, (long long) points);
+    if (first < 0 || (first > 0 && first >= steps) ||
+        (first > 0) != (task->plan.theta_k_owner >= 0))
+        return SW_FAIL(SW_INTERNAL,
+                       "the task begins with step %lld of %lld, with weights of row %lld",
+                       (long long) first, (long long) steps, (long long) task->plan.theta_k_owner);
     return SW_OK;
 }
 
@@ -54,6 +61,7 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
 void sw_trial_release(struct sw_trial_run *run) {
     sw_net_destroy(&run->net);
     SW_FREE(&run->theta0);
+    SW_FREE(&run->theta_k);
     SW_FREE(&run->mask);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
@@ -80,18 +88,42 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
 
 /* ---- mask ---------------------------------------------------------------------------------------- */
 
-/* A mask that came from outside has to be the one that was planned. */
-static enum sw_status check_mask(const struct sw_arch *arch, const uint8_t *mask,
-                                 const int64_t *kept, int64_t row) {
+/* A mask that came from outside has to be the one that was planned: as far as that is exact in
+ * advance, and no more weights than there is room for. */
+static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *mask,
+                                 const int64_t *planned, int64_t row) {
+    const struct sw_arch *arch = &run->arch;
+    bool exact = sw_prune_known(&run->task->spec) == SW_PRUNE_KNOWS_LAYERS;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         const uint8_t *bits = mask + layer->mask_offset;
         int64_t count = sw_mask_count(bits, layer->count);
-        if (count != kept[l] || !sw_mask_is_clean(bits, layer->count))
+        if ((exact ? count != planned[l] : count > planned[l]) ||
+            !sw_mask_is_clean(bits, layer->count))
             return SW_FAIL(SW_DAMAGED,
-                           "the mask of row %lld keeps %lld weights of %s, planned are %lld",
-                           (long long) row, (long long) count, layer->name, (long long) kept[l]);
+                           "the mask of row %lld keeps %lld weights of %s, planned are %s%lld",
+                           (long long) row, (long long) count, layer->name, exact ? "" : "at most ",
+                           (long long) planned[l]);
     }
+    return SW_OK;
+}
+
+/* Count what the mask of this round keeps; in all it is what was planned, or at most that. */
+static enum sw_status count_mask(struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    int64_t total = 0;
+    SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row));
+    for (int64_t l = 0; l < run->arch.n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(&run->arch, l);
+        run->kept[l] = sw_mask_count(run->mask + layer->mask_offset, layer->count);
+        total += run->kept[l];
+    }
+    bool exact = sw_prune_known(&run->task->spec) != SW_PRUNE_KNOWS_BOUNDS;
+    if (exact ? total != plan->nnz : total > plan->nnz)
+        return SW_FAIL(SW_DAMAGED, "the mask of row %lld keeps %lld weights, planned are %s%lld",
+                       (long long) plan->row, (long long) total, exact ? "" : "at most ",
+                       (long long) plan->nnz);
+    sw_trial_count_kept(run);
     return SW_OK;
 }
 
@@ -112,37 +144,73 @@ static enum sw_status load_parent(const struct sw_trial_run *run, uint8_t **mask
                                   float **survivors) {
     const struct sw_arch *arch = &run->arch;
     int64_t n = arch->parameters - arch->prunable;
-    for (int64_t l = 0; l < arch->n_layers; l++)
-        n += run->task->parent_kept[l];
     SW_TRY(SW_ALLOC(mask, (size_t) arch->mask_bytes, "the parent's mask"));
     SW_TRY(load(run, SW_SECTION_MASK, *mask, (size_t) arch->mask_bytes));
-    SW_TRY(check_mask(arch, *mask, run->task->parent_kept, run->task->plan.parent));
+    SW_TRY(check_mask(run, *mask, run->task->parent_kept, run->task->plan.parent));
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        n += sw_mask_count(*mask + layer->mask_offset, layer->count);
+    }
     SW_TRY(SW_ALLOC(survivors, (size_t) n, "the parent's weights"));
     return load(run, SW_SECTION_WEIGHTS, *survivors, (size_t) n * sizeof **survivors);
 }
 
+/* A person should know where a floor, not the scores, decided. */
+static void report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
+    char message[80];
+    for (int64_t l = 0; l < run->arch.n_layers; l++) {
+        const char *name = sw_arch_layer(&run->arch, l)->name;
+        int64_t held_at = report->held_at[l];
+        if (held_at < 0) continue;
+        (void) snprintf(message, sizeof message,
+                        held_at == 0 ? "layer collapse: only prune.min_keep holds %s"
+                                     : "prune.min_keep holds more of %s than was to stay",
+                        name);
+        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to, (double) held_at, message);
+    }
+}
+
 /* The parent has the same theta0 as this round: it is drawn again, not loaded. */
 static enum sw_status prune_parent(struct sw_trial_run *run) {
+    struct sw_prune_report report;
     uint8_t *mask = NULL;
     float *survivors = NULL;
     enum sw_status status = SW_OK;
     SW_TRY_TO(load_parent(run, &mask, &survivors), status, cleanup);
     SW_TRY_TO(sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, mask, survivors,
-                             run->theta0, run->task->kept, run->mask),
+                             run->theta0, run->mask, &report),
               status, cleanup);
+    report_floors(run, &report);
 cleanup:
     SW_FREE(&mask);
     SW_FREE(&survivors);
     return status;
 }
 
+/* The ticket's mask, or what the control makes of it. */
+static enum sw_status derive_mask(struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    size_t bytes = (size_t) run->arch.mask_bytes;
+    uint8_t *ticket = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
+    SW_TRY_TO(load(run, SW_SECTION_MASK, ticket, bytes), status, cleanup);
+    SW_TRY_TO(check_mask(run, ticket, run->task->parent_kept, plan->parent), status, cleanup);
+    SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
+                                    plan->round, ticket, run->mask),
+              status, cleanup);
+cleanup:
+    SW_FREE(&ticket);
+    return status;
+}
+
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     if (plan->control != SW_CONTROL_TICKET)
-        SW_TRY(load(run, SW_SECTION_MASK, run->mask, (size_t) run->arch.mask_bytes));
+        SW_TRY(derive_mask(run));
     else if (plan->round == 0)
         keep_all(run);
     else
         SW_TRY(prune_parent(run));
-    return check_mask(&run->arch, run->mask, run->task->kept, plan->row);
+    return count_mask(run);
 }

@@ -21,7 +21,7 @@ data: {{name: fashion-mnist, dir: {DATA}, limit: 6000, validation: 1000}}
 model: {{name: lenet-300-100}}
 train: {{steps: 120, batch: 60, evaluate: {{every: 40}}}}
 prune: {{rate: 0.5, output_rate: 0.5, rounds: 4}}
-control: [reinit]
+control: [reinit, random, shuffle]
 grid:
   data.normalize: [unit, standard]
 """
@@ -93,8 +93,8 @@ class PlainReader(unittest.TestCase):
         return arrays
 
     def test_every_round_is_committed(self):
-        # 2 data variants, rounds 0..4, a control for rounds 1..4.
-        self.assertEqual(len(self.rounds), 18)
+        # 2 data variants, rounds 0..4, three controls for rounds 1..4.
+        self.assertEqual(len(self.rounds), 2 * (5 + 3 * 4))
         self.assertTrue((self.commits["magic"] == int.from_bytes(b"SWCOMMT1", "little")).all())
         self.assertTrue(all(text(r["status"]) == "ok" for r in self.rounds))
 
@@ -130,11 +130,33 @@ class PlainReader(unittest.TestCase):
             if parent < 0:
                 continue
             for (_, inner), (_, outer) in zip(self.masks(row), self.masks(parent)):
-                self.assertFalse((inner & ~outer).any())
-                if text(record["control"]) == "ticket":
+                control = text(record["control"])
+                if control == "ticket":
+                    self.assertFalse((inner & ~outer).any())
                     self.assertLess(inner.sum(), outer.sum())
+                elif control == "reinit":
+                    self.assertTrue((inner == outer).all(), "reinit has its ticket's mask")
                 else:
-                    self.assertTrue((inner == outer).all(), "a control has its ticket's mask")
+                    self.assertEqual(inner.sum(), outer.sum(), "a control keeps as many weights per layer")
+
+    def test_random_and_shuffled_masks_agree_with_the_ticket_by_chance_alone(self):
+        for row, record in enumerate(self.rounds):
+            if text(record["control"]) not in ("random", "shuffle"):
+                continue
+            (_, own), (_, ticket) = self.masks(row)[0], self.masks(int(self.plan[row]["parent"]))[0]
+            n, density = len(own), ticket.mean()
+            deviation = np.sqrt(n) * density * (1 - density)  # hypergeometric
+            self.assertLess(abs((own & ticket).sum() - n * density**2), 5 * deviation)
+            self.assertEqual(self.plan[row]["theta0_owner"], 0, "it starts from the ticket's weights")
+
+    def test_controls_are_three_different_masks(self):
+        found = {}
+        for row, record in enumerate(self.rounds):
+            if record["trial"] == 0 and record["round"] == 2:
+                found[text(record["control"])] = self.masks(row)[0][1]
+        self.assertEqual(sorted(found), ["random", "reinit", "shuffle", "ticket"])
+        self.assertFalse((found["random"] == found["shuffle"]).all())
+        self.assertFalse((found["random"] == found["ticket"]).all())
 
     def test_pruning_removed_the_smallest_magnitudes(self):
         for row, record in enumerate(self.rounds):

@@ -8,7 +8,7 @@
 #include "sweepstake/sweep.h"
 #include "sweepstake/text.h"
 
-#define SW_FAKE_ROWS 16
+#define SW_FAKE_ROWS 32
 
 struct sw_fake_section {
     void *bytes; /* NULL until saved */

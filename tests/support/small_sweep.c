@@ -123,6 +123,8 @@ static void make_round(struct sw_sweep *sweep, int64_t row, int64_t trial, int64
                                    .theta0_owner = !ticket      ? row
                                                    : trial == 0 ? 0
                                                                 : 5,
+                                   .theta_k_owner = -1,
+                                   .theta_k_index = -1,
                                    .mask_owner = ticket ? row : parent,
                                    .steps = 30,
                                    .curve_points = 4,
@@ -141,6 +143,12 @@ static void make_round(struct sw_sweep *sweep, int64_t row, int64_t trial, int64
                         (int64_t) control] = row;
 }
 
+static void rewind_round(struct sw_round_plan *plan, int64_t step, int64_t snapshot) {
+    plan->rewind_to = step;
+    plan->theta_k_owner = 0;
+    plan->theta_k_index = snapshot;
+}
+
 static void make_rounds(struct sw_sweep *sweep, double share) {
     sweep->n_rounds = SW_SMALL_ROUNDS;
     sweep->max_layers = MAX_LAYERS;
@@ -156,6 +164,10 @@ static void make_rounds(struct sw_sweep *sweep, double share) {
     make_round(sweep, 2, 0, 1, SW_CONTROL_REINIT, 1, share);
     make_round(sweep, 3, 0, 2, SW_CONTROL_TICKET, 1, share);
     make_round(sweep, 4, 0, 2, SW_CONTROL_REINIT, 3, share);
+    /* Round 1 is rewound to step 20 of round 0, round 2 to step 10. */
+    sweep->rounds[0].snapshots = 2;
+    rewind_round(&sweep->rounds[1], 20, 1);
+    rewind_round(&sweep->rounds[3], 10, 0);
     make_round(sweep, 5, 1, 0, SW_CONTROL_TICKET, -1, share);
     make_round(sweep, 6, 1, 1, SW_CONTROL_TICKET, 5, share);
 }
@@ -298,6 +310,9 @@ void sw_small_round_make(const struct sw_sweep *sweep, int64_t row, enum sw_smal
     need(SW_ALLOC(&out->layers, (size_t) arch->n_layers, "layers"));
     need(SW_ALLOC(&out->curves, (size_t) plan->curve_points, "curves"));
     need(SW_ALLOC(&out->alerts, 1, "alerts"));
+    int64_t snapshots = plan->snapshots * arch->parameters;
+    need(SW_ALLOC(&out->theta_k, (size_t) snapshots, "theta_k"));
+    fill_values(out->theta_k, snapshots, 3, (uint64_t) row);
     fill_values(out->theta0, arch->parameters, 1, (uint64_t) plan->theta0_owner);
     fill_values(out->weights, plan->survivors, 2, (uint64_t) row);
     make_mask(sweep, plan, out->mask);
@@ -307,6 +322,7 @@ void sw_small_round_make(const struct sw_sweep *sweep, int64_t row, enum sw_smal
     set_section(out, plan, SW_SECTION_RECORD, &out->record, 1);
     if (kind == SW_SMALL_FAILED) return;
     set_section(out, plan, SW_SECTION_THETA0, out->theta0, arch->parameters);
+    set_section(out, plan, SW_SECTION_THETA_K, out->theta_k, snapshots);
     set_section(out, plan, SW_SECTION_MASK, out->mask, arch->mask_bytes);
     set_section(out, plan, SW_SECTION_WEIGHTS, out->weights, plan->survivors);
     set_section(out, plan, SW_SECTION_LAYERS, out->layers, arch->n_layers);
@@ -316,6 +332,7 @@ void sw_small_round_make(const struct sw_sweep *sweep, int64_t row, enum sw_smal
 
 void sw_small_round_fini(struct sw_small_round *round) {
     SW_FREE(&round->theta0);
+    SW_FREE(&round->theta_k);
     SW_FREE(&round->mask);
     SW_FREE(&round->weights);
     SW_FREE(&round->layers);

@@ -2,6 +2,7 @@
  * training.
  *     trial 0, "tiny-dense":  row 0 round 0 · row 1 round 1 · row 2 its reinit · row 3 round 2 · row 4
  *                             its reinit
+ *                             Rounds 1 and 2 are rewound to steps 20 and 10 of row 0.
  *     trial 1, "tiny-conv":   row 5 round 0 · row 6 round 1 */
 #pragma once
 
@@ -26,6 +27,7 @@ enum sw_small_kind {
 struct sw_small_round {
     struct sw_payload payload; /* points into what follows */
     float *theta0;             /* [parameters], also when another row owns it */
+    float *theta_k;            /* [snapshots * parameters] */
     uint8_t *mask;             /* [mask_bytes], also for controls */
     float *weights;            /* [survivors] */
     struct sw_layer_record *layers;

@@ -6,6 +6,7 @@
 #include "../support/test_main.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/plan.h"
+#include "sweepstake/prune.h"
 
 #define DATA "data: {name: synthetic, train: 120, test: 40, validation: 20}\n"
 #define HEAD "sweep: t\n" DATA "model: {name: mlp-8}\ntrain: {epochs: 1, batch: 20}\n"
@@ -78,21 +79,30 @@ static void check_invariants(const struct sw_sweep *sweep) {
     for (int64_t row = 0; row < sweep->n_rounds; row++) {
         const struct sw_round_plan *round = &sweep->rounds[row];
         bool ticket = round->control == SW_CONTROL_TICKET;
-        int64_t up = ticket ? round->round - 1 : round->round;
+        int64_t up = round->round;
+        if (ticket) up = sw_prune_parent_round(&sweep->trials[round->trial], round->round);
         CU_ASSERT_EQUAL(round->row, row);
         CU_ASSERT_EQUAL(
             sw_sweep_row(sweep, round->trial, round->round, (enum sw_control) round->control), row);
-        CU_ASSERT_EQUAL(round->parent, sw_sweep_row(sweep, round->trial, up, SW_CONTROL_TICKET));
+        CU_ASSERT_EQUAL(
+            round->parent,
+            round->round == 0 ? -1 : sw_sweep_row(sweep, round->trial, up, SW_CONTROL_TICKET));
         CU_ASSERT_TRUE(round->parent < row);
         CU_ASSERT_TRUE(round->theta0_owner <= row && round->mask_owner <= row);
-        CU_ASSERT_EQUAL(round->mask_owner, ticket ? row : round->parent);
+        bool reinit = round->control == SW_CONTROL_REINIT;
+        CU_ASSERT_EQUAL(round->mask_owner, reinit ? round->parent : row);
+        if (!ticket)
+            CU_ASSERT_EQUAL(round->theta0_owner,
+                            reinit ? row : sweep->rounds[round->parent].theta0_owner);
         CU_ASSERT_EQUAL(round->offset[SW_SECTION_RECORD], row);
         CU_ASSERT_EQUAL(strlen(round->id), 32);
         CU_ASSERT_TRUE(round->flops > 0 && round->rank_bytes > (24 << 20));
         int64_t nnz = 0;
         for (int64_t layer = 0; layer < sweep->archs[round->arch].n_layers; layer++)
             nnz += sweep->kept[row * sweep->max_layers + layer];
-        CU_ASSERT_EQUAL(round->nnz, nnz);
+        if (sw_prune_known(&sweep->trials[round->trial]) == SW_PRUNE_KNOWS_LAYERS)
+            CU_ASSERT_EQUAL(round->nnz, nnz);
+        CU_ASSERT_TRUE(round->nnz <= nnz);
         CU_ASSERT_EQUAL(round->length[SW_SECTION_WEIGHTS], round->survivors);
     }
 }
@@ -328,6 +338,80 @@ static void initial_weights_are_shared_by_network_distribution_and_seed(void) {
     sw_sweep_fini(&sweep);
 }
 
+static void controls_own_what_they_change(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune: {rounds: 2}\ncontrol: [shuffle, reinit, random]\n", &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 3 + 2 * 3);
+    for (int control = 0; control < SW_CONTROL_COUNT; control++) {
+        int64_t row = sw_sweep_row(&sweep, 0, 2, (enum sw_control) control);
+        const struct sw_round_plan *round = &sweep.rounds[row];
+        CU_ASSERT_EQUAL(round->theta0_owner, control == SW_CONTROL_REINIT ? row : 0);
+        CU_ASSERT_EQUAL(round->length[SW_SECTION_MASK] > 0, control != SW_CONTROL_REINIT);
+        CU_ASSERT_EQUAL(round->nnz,
+                        sweep.rounds[sw_sweep_row(&sweep, 0, 2, SW_CONTROL_TICKET)].nnz);
+    }
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+}
+
+/* Every one-shot round prunes the dense one; the first is the same cut as the first iterative one. */
+static void one_shot_rounds_prune_the_dense_network(void) {
+    struct sw_sweep sweep;
+    build_good(HEAD "prune: {rounds: 3}\ncontrol: [reinit]\n"
+                    "grid: {prune.schedule: [iterative, one-shot]}\n",
+               &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 1 + 2 + 2 * 2 * 2);
+    CU_ASSERT_EQUAL(sweep.shared, 3);
+    for (int64_t round = 0; round <= 3; round++) {
+        int64_t iterative = sw_sweep_row(&sweep, 0, round, SW_CONTROL_TICKET);
+        int64_t row = sw_sweep_row(&sweep, 1, round, SW_CONTROL_TICKET);
+        CU_ASSERT_EQUAL(row == iterative, round < 2);
+        CU_ASSERT_EQUAL(sweep.rounds[row].parent, round == 0 ? -1 : 0);
+        CU_ASSERT_EQUAL(sweep.rounds[row].nnz, sweep.rounds[iterative].nnz);
+    }
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+    build_good(HEAD "prune: {schedule: one-shot, rounds: 9, target: 0.5, rate: 0.3}\n", &sweep);
+    CU_ASSERT_EQUAL_FATAL(sweep.n_rounds, 4); /* 51 % are left of row 2: one more, exactly half */
+    CU_ASSERT_EQUAL(sweep.rounds[3].nnz * 2, sweep.archs[0].prunable);
+    CU_ASSERT_EQUAL(sweep.rounds[3].parent, 0);
+    sw_sweep_fini(&sweep);
+}
+
+static void one_dense_training_keeps_the_weights_of_every_step(void) {
+    struct sw_sweep sweep;
+    int64_t steps[SW_SNAPSHOTS_MAX];
+    build_good("sweep: t\n" DATA "model: {name: mlp-8}\ntrain: {steps: 60, batch: 20}\n"
+               "prune: {rounds: 2}\ncontrol: [reinit, random]\n"
+               "grid: {prune.rate: [0.2, 0.4], rewind.to: [0, 50, 7], seed: [0, 1]}\n",
+               &sweep);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 2 + 12 * 2 * 3);
+    int64_t parameters = sweep.archs[0].parameters;
+    CU_ASSERT_EQUAL(sweep.extent[SW_SECTION_THETA_K], 2 * 2 * parameters);
+    for (int64_t row = 0; row < sweep.n_rounds; row++) {
+        const struct sw_round_plan *round = &sweep.rounds[row];
+        int64_t k = sweep.trials[round->trial].rewind_to;
+        bool rewound = round->round > 0 && round->control != SW_CONTROL_REINIT && k > 0;
+        CU_ASSERT_EQUAL(round->rewind_to, rewound ? k : 0);
+        CU_ASSERT_EQUAL(round->steps, 60);
+        CU_ASSERT_EQUAL(round->theta_k_owner,
+                        rewound ? sw_sweep_row(&sweep, round->trial, 0, SW_CONTROL_TICKET) : -1);
+        CU_ASSERT_EQUAL(round->theta_k_index, rewound ? (k == 7) : -1);
+        CU_ASSERT_EQUAL(round->snapshots, round->round == 0 ? 2 : 0);
+        if (round->round > 0) continue;
+        CU_ASSERT_EQUAL(round->length[SW_SECTION_THETA_K], 2 * parameters);
+        CU_ASSERT_EQUAL(sw_sweep_snapshots(&sweep, row, steps), 2);
+        CU_ASSERT_EQUAL(steps[0], 50);
+        CU_ASSERT_EQUAL(steps[1], 7);
+    }
+    const struct sw_round_plan *late = &sweep.rounds[sw_sweep_row(&sweep, 2, 1, SW_CONTROL_TICKET)];
+    const struct sw_round_plan *whole =
+        &sweep.rounds[sw_sweep_row(&sweep, 0, 1, SW_CONTROL_TICKET)];
+    CU_ASSERT_TRUE(late->flops < 0.3 * whole->flops);
+    check_invariants(&sweep);
+    sw_sweep_fini(&sweep);
+}
+
 /* ---- --set ---------------------------------------------------------------------------------- */
 
 static void a_set_replaces_values_axes_and_names(void) {
@@ -482,6 +566,10 @@ int main(void) {
         {"unused_options_do_not_make_new_rounds", unused_options_do_not_make_new_rounds},
         {"initial_weights_are_shared_by_network_distribution_and_seed",
          initial_weights_are_shared_by_network_distribution_and_seed},
+        {"controls own what they change", controls_own_what_they_change},
+        {"one-shot rounds prune the dense network", one_shot_rounds_prune_the_dense_network},
+        {"one dense training keeps the weights of every step",
+         one_dense_training_keeps_the_weights_of_every_step},
         CU_TEST_INFO_NULL,
     };
     CU_TestInfo sets[] = {

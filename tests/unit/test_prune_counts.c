@@ -209,6 +209,23 @@ static void an_unreachable_target_uses_all_rounds(void) {
     sw_arch_fini(&arch);
 }
 
+/* A schedule says how a round gets to its counts, not which they are. */
+static void one_shot_rounds_keep_what_iterative_ones_do(void) {
+    struct sw_arch arch = make("mlp-30-10", 64, 10);
+    struct sw_trial_spec iterative = settings(0.3, 0.5, 0.8), cut = iterative;
+    int64_t a[3], b[3];
+    SW_TEXT_COPY(cut.prune_schedule, "one-shot");
+    CU_ASSERT_EQUAL(sw_prune_rounds(&iterative, &arch), sw_prune_rounds(&cut, &arch));
+    for (int64_t round = 0; round < 8; round++) {
+        sw_prune_kept(&iterative, &arch, round, a);
+        sw_prune_kept(&cut, &arch, round, b);
+        CU_ASSERT_EQUAL(memcmp(a, b, sizeof a), 0);
+    }
+    CU_ASSERT_EQUAL(sw_prune_parent_round(&iterative, 5), 4);
+    CU_ASSERT_EQUAL(sw_prune_parent_round(&cut, 5), 0);
+    sw_arch_fini(&arch);
+}
+
 /* ---- words --------------------------------------------------------------------------------- */
 
 static void registries_list_their_words(void) {
@@ -217,9 +234,12 @@ static void registries_list_their_words(void) {
     CU_ASSERT_TRUE(summary != NULL && strlen(summary) > 5);
     CU_ASSERT_STRING_EQUAL(sw_granularity_at(0, &summary), "weight");
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(0, NULL), "iterative");
-    CU_ASSERT_PTR_NULL(sw_scope_at(1, &summary));
-    CU_ASSERT_PTR_NULL(sw_granularity_at(1, NULL));
-    CU_ASSERT_PTR_NULL(sw_prune_schedule_at(1, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_scope_at(1, &summary), "global");
+    CU_ASSERT_PTR_NULL(sw_scope_at(2, &summary));
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(4, &summary), "neuron");
+    CU_ASSERT_PTR_NULL(sw_granularity_at(5, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(1, &summary), "one-shot");
+    CU_ASSERT_PTR_NULL(sw_prune_schedule_at(2, NULL));
     CU_ASSERT_PTR_NULL(sw_criterion_find("magnitudes"));
     for (size_t i = 0; i < 2; i++) {
         const struct sw_criterion *criterion = sw_criterion_at(i);
@@ -247,6 +267,7 @@ static CU_TestInfo target[] = {
     {"a target that a round hits ends there", a_target_that_a_round_hits_ends_there},
     {"a target of zero prunes nothing", a_target_of_zero_prunes_nothing},
     {"an unreachable target uses all rounds", an_unreachable_target_uses_all_rounds},
+    {"one-shot rounds keep what iterative ones do", one_shot_rounds_keep_what_iterative_ones_do},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo words[] = {

@@ -24,8 +24,7 @@ static struct sw_round_plan rounds[] = {
     {.row = 5, .trial = 2, .parent = -1, .flops = 20},
 };
 #define N_ROWS ((int64_t) (sizeof rounds / sizeof *rounds))
-static int64_t trial_rounds[3][3][SW_CONTROL_COUNT] = {
-    {{0, -1}, {1, 4}, {2, -1}}, {{0, -1}, {3, -1}, {-1, -1}}, {{5, -1}, {-1, -1}, {-1, -1}}};
+static int64_t trial_rounds[3][3][SW_CONTROL_COUNT];
 static const struct sw_sweep sweep = {.n_trials = 3,
                                       .n_rounds = N_ROWS,
                                       .rounds = rounds,
@@ -34,6 +33,11 @@ static const struct sw_sweep sweep = {.n_trials = 3,
 static struct sw_ledger ledger;
 
 static void open_ledger(void) {
+    for (int i = 0; i < 3 * 3 * SW_CONTROL_COUNT; i++)
+        (&trial_rounds[0][0][0])[i] = -1;
+    for (int64_t row = 0; row < N_ROWS; row++)
+        trial_rounds[rounds[row].trial][rounds[row].round][rounds[row].control] = row;
+    trial_rounds[1][0][SW_CONTROL_TICKET] = 0; /* shared with trial 0 */
     SW_TEST_OK(sw_ledger_init(&sweep, &ledger));
     SW_TEST_OK(sw_ledger_start(&ledger));
 }

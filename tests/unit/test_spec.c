@@ -55,7 +55,7 @@ static void bad_values_are_refused_and_change_nothing(void) {
         {"control", "reinit,", "list of names"},
         {"data.shape", "1x28", "three whole numbers"},
         {"data.shape", "1x28x0", "not within"},
-        {"rewind.to", "5", "not within"},
+        {"rewind.to", "-5", "not within"},
         {"train.optimizer.nesterov", "yes", "true nor false"},
         {"train.optimizer.nesterov", "", "true nor false"},
         {"train.schedule.milestones", "80,", "list of numbers"},

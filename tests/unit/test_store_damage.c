@@ -64,7 +64,7 @@ static void user_block_is_as_documented(void) {
     CU_ASSERT_EQUAL(image.header.schema, SW_STORE_SCHEMA);
     CU_ASSERT_EQUAL(stat(image.path, &info), 0);
     CU_ASSERT_EQUAL(image.header.file_bytes, (uint64_t) info.st_size);
-    CU_ASSERT_EQUAL(image.header.n_extents, 8);
+    CU_ASSERT_EQUAL(image.header.n_extents, 9);
     struct sw_digest own = sw_digest_of(image.bytes, 4080);
     CU_ASSERT_EQUAL(memcmp(own.bytes, image.bytes + 4080, 16), 0);
     CU_ASSERT_EQUAL(memcmp(image.bytes + BLOCK, "\x89HDF\r\n\x1a\n", 8), 0);
@@ -194,17 +194,27 @@ static void forged_rounds_are_refused(void) {
         FORGE(&image, at, sw_round_plan, data, bad[i]);
         FORGE(&image, at, sw_round_plan, theta0_owner, bad[i]);
         FORGE(&image, at, sw_round_plan, mask_owner, bad[i]);
+        FORGE(&image, at, sw_round_plan, rewind_to, bad[i]);
+        FORGE(&image, at, sw_round_plan, theta_k_owner, bad[i]);
+        FORGE(&image, at, sw_round_plan, theta_k_index, bad[i]);
+        FORGE(&image, at, sw_round_plan, snapshots, bad[i]);
         FORGE(&image, at, sw_round_plan, nnz, bad[i]);
         FORGE(&image, at, sw_round_plan, survivors, bad[i]);
         for (int s = 1; s < SW_SECTION_COUNT; s++) {
-            FORGE(&image, at, sw_round_plan, offset[s], bad[i]);
             FORGE(&image, at, sw_round_plan, length[s], bad[i]);
+            if (s == SW_SECTION_THETA_K) continue; /* it has none */
+            FORGE(&image, at, sw_round_plan, offset[s], bad[i]);
         }
     }
     FORGE(&image, at, sw_round_plan, parent, 3);                  /* its own child */
     FORGE(&image, at, sw_round_plan, theta0_owner, 1);            /* owns none */
     FORGE(&image, at, sw_round_plan, mask_owner, 2);              /* owns none */
     FORGE(&image, at, sw_round_plan, offset[SW_SECTION_MASK], 0); /* another row's slab */
+    FORGE(&image, at, sw_round_plan, rewind_to, 0);               /* and weights to rewind to */
+    FORGE(&image, at, sw_round_plan, theta_k_owner, 1);           /* keeps none */
+    FORGE(&image, at, sw_round_plan, theta_k_owner, 3);           /* itself */
+    FORGE(&image, at, sw_round_plan, theta_k_index, 2);           /* one too many */
+    FORGE(&image, at, sw_round_plan, snapshots, 1);               /* no place for it */
     char endless[40];
     memset(endless, 'a', sizeof endless);
     forge_value(&image, at + offsetof(struct sw_round_plan, id), endless, sizeof endless);

@@ -41,6 +41,14 @@ static void the_last_evaluation_is_not_made_twice(void) {
     CU_ASSERT_EQUAL(sw_train_curve_points(&spec, 100), 2);
     CU_ASSERT_EQUAL(sw_train_curve_points(&spec, 101), 3);
     CU_ASSERT_EQUAL(sw_train_curve_points(&spec, 250), 4);
+    /* Before step k, then at 100, 200 and 250 as far as they are still to come. */
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 0, 250), 4);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 99, 250), 4);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 100, 250), 3);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 101, 250), 3);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 200, 250), 2);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 249, 250), 2);
+    CU_ASSERT_EQUAL(sw_train_curve_points_from(&spec, 199, 200), 2);
 }
 
 /* ---- operations and bytes ------------------------------------------------------------------- */

@@ -57,6 +57,7 @@ static struct sw_round_task make_task(int64_t round) {
     plan->row = plan->round = plan->mask_owner = round;
     plan->parent = round - 1;
     plan->steps = sw_train_steps(&spec, info.train);
+    plan->theta_k_owner = plan->theta_k_index = -1;
     plan->curve_points = sw_train_curve_points(&spec, plan->steps);
     for (int64_t l = 0; l < task.n_layers; l++)
         plan->nnz += task.kept[l];

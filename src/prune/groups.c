@@ -1,0 +1,139 @@
+/* What is removed as one. Layers are seen as [rows, columns] matrices: output units by inputs. */
+#include "prune_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sweepstake/mask.h"
+
+static const struct sw_granularity granularities[] = {
+#define SW_GRANULARITY(name, side, summary) {name, summary, side},
+#include "granularities.def"
+#undef SW_GRANULARITY
+};
+
+const struct sw_granularity *sw_granularity_entry(size_t index) {
+    return index < sizeof granularities / sizeof *granularities ? &granularities[index] : NULL;
+}
+
+const struct sw_granularity *sw_granularity_of(const struct sw_trial_spec *spec) {
+    const struct sw_granularity *entry = NULL;
+    for (size_t i = 0; (entry = sw_granularity_entry(i)) != NULL; i++)
+        if (strcmp(entry->name, spec->prune_granularity) == 0) return entry;
+    return &granularities[0];
+}
+
+/* ---- numbering ------------------------------------------------------------------------------ */
+
+static int64_t columns_of(const struct sw_param *layer) {
+    return layer->count / layer->shape[0];
+}
+
+static int64_t divide_up(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_param *layer) {
+    int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
+    if (side == 0) return layer->output ? 0 : rows;
+    if (side == 1) return layer->count;
+    if (rows <= side || columns <= side) return 0;
+    return divide_up(rows, side) * divide_up(columns, side);
+}
+
+int64_t sw_groups_index(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t element) {
+    int64_t columns = columns_of(layer), side = kind->side;
+    if (side == 0) return element / columns;
+    if (side == 1) return element;
+    return element / columns / side * divide_up(columns, side) + element % columns / side;
+}
+
+/* Whole blocks first, then those cut by one edge, the larger ones first, then the one in the corner. */
+int64_t sw_groups_most(const struct sw_granularity *kind, const struct sw_param *layer,
+                       int64_t groups) {
+    int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
+    if (side == 0) return groups * columns;
+    if (side == 1) return groups;
+    int64_t below = rows % side, beside = columns % side;
+    struct {
+        int64_t count, weights;
+    } kinds[4] = {{(rows / side) * (columns / side), side * side},
+                  {rows / side * (beside > 0), side * beside},
+                  {columns / side * (below > 0), side * below},
+                  {below > 0 && beside > 0, below * beside}};
+    int first = beside >= below ? 1 : 2;
+    const int order[4] = {0, first, 3 - first, 3};
+    int64_t most = 0;
+    for (int i = 0; i < 4 && groups > 0; i++) {
+        int64_t taken = groups < kinds[order[i]].count ? groups : kinds[order[i]].count;
+        most += taken * kinds[order[i]].weights;
+        groups -= taken;
+    }
+    return most;
+}
+
+int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t group) {
+    int64_t side = kind->side;
+    if (side < 2) return 0;
+    int64_t rows = layer->shape[0], columns = columns_of(layer), wide = divide_up(columns, side);
+    bool below = (group / wide + 1) * side > rows, beside = (group % wide + 1) * side > columns;
+    return below * 2 + beside;
+}
+
+/* ---- from weights to groups and back -------------------------------------------------------- */
+
+void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
+                    const uint8_t *mask, uint8_t *found, int64_t first) {
+    for (int64_t i = 0; i < layer->count; i++) {
+        if (!sw_mask_get(mask, i)) continue;
+        int64_t at = first + sw_groups_index(kind, layer, i);
+        found[at >> 3] |= (uint8_t) (1U << (at & 7));
+    }
+}
+
+static bool is_there(struct sw_group_bits bits, int64_t group) {
+    return bits.mask == NULL || sw_mask_get(bits.mask, bits.first + group);
+}
+
+void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
+                    struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask) {
+    int64_t columns = columns_of(layer);
+    for (int64_t i = 0; i < layer->count; i++)
+        if (!is_there(own, sw_groups_index(kind, layer, i)) ||
+            (kind->side == 0 && !is_there(inputs, i % columns)))
+            sw_mask_clear_bit(mask, i);
+}
+
+/* ---- scores --------------------------------------------------------------------------------- */
+
+/* One run of a group's kept elements. */
+static void add_run(const uint8_t *mask, const float *scores, int64_t first, int64_t end,
+                    double *sum, int64_t *n) {
+    for (int64_t i = first; i < end; i++) {
+        if (!sw_mask_get(mask, i)) continue;
+        *sum += scores[i];
+        (*n)++;
+    }
+}
+
+void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
+                     const uint8_t *mask, const float *scores, float *out) {
+    int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
+    int64_t height = side > 0 ? side : 1, width = side > 0 ? side : columns;
+    if (side == 1) {
+        memcpy(out, scores, (size_t) layer->count * sizeof *out);
+        return;
+    }
+    for (int64_t top = 0; top < rows; top += height) {
+        int64_t bottom = top + height < rows ? top + height : rows;
+        for (int64_t left = 0; left < columns; left += width) {
+            int64_t right = left + width < columns ? left + width : columns, n = 0;
+            double sum = 0;
+            for (int64_t r = top; r < bottom; r++)
+                add_run(mask, scores, r * columns + left, r * columns + right, &sum, &n);
+            *out++ = n > 0 ? (float) (sum / (double) n) : NAN;
+        }
+    }
+}

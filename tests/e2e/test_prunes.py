@@ -1,0 +1,279 @@
+"""Every way of pruning, with plain NumPy and h5py: what the store says can be recomputed from what it holds."""
+
+import os
+
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+import h5py
+import numpy as np
+
+from helpers import Case
+
+BASE = """sweep: prunes
+data: {name: synthetic, shape: [1, 6, 6], classes: 4, train: 480, test: 120, validation: 120}
+model: {name: mlp-26-20}
+train: {steps: 60, batch: 24, evaluate: {every: 20}, optimizer: {name: adam, lr: 3e-3}}
+store: prunes.h5
+"""
+
+
+def text(value):
+    return bytes(value).rstrip(b"\0").decode()
+
+
+class Plain:
+    """A store as its tables are."""
+
+    def __init__(self, path):
+        self.file = h5py.File(path, "r")
+        self.plan = self.file["/plan/rounds"][()]
+        self.rounds = self.file["/rounds"][()]
+        self.trials = self.file["/trials"][()]
+        self.rows = self.file["/trial_controls"][()]
+        self.params = self.file["/plan/params"][()]
+
+    def slab(self, row, section):
+        """What a round wrote into a section."""
+        start, length = int(self.plan[row][section + "_offset"]), int(self.file["/commits"][row][section + "_length"])
+        return self.file["/" + section][start : start + length] if length else self.file["/" + section][:0]
+
+    def masks(self, row):
+        """{name: bool array of the parameter's shape}"""
+        packed = self.slab(int(self.plan[row]["mask_owner"]), "masks")
+        found = {}
+        for param in self.params[self.params["prunable"] == 1]:
+            start, count = int(param["mask_offset"]), int(param["count"])
+            bits = np.unpackbits(packed[start : start + (count + 7) // 8], bitorder="little", count=count)
+            found[text(param["name"])] = bits.astype(bool).reshape([int(n) for n in param["shape"][: int(param["rank"])]])
+        return found
+
+    def theta(self, flat):
+        """Flat parameters as {name: array}."""
+        return {text(p["name"]): flat[int(p["offset"]) : int(p["offset"] + p["count"])].reshape(
+            [int(n) for n in p["shape"][: int(p["rank"])]]) for p in self.params}
+
+    def weights(self, row):
+        """{name: trained values, zero where removed}"""
+        survivors, masks, used, arrays = self.slab(row, "weights"), self.masks(row), 0, {}
+        for param in self.params:
+            name = text(param["name"])
+            keep = masks.get(name, np.ones([int(n) for n in param["shape"][: int(param["rank"])]], bool))
+            arrays[name] = np.zeros(keep.shape, np.float32)
+            arrays[name][keep] = survivors[used : used + keep.sum()]
+            used += keep.sum()
+        assert used == len(survivors)
+        return arrays
+
+    def tickets(self, trial=0):
+        """Rows of the tickets of a trial, by round."""
+        return [int(row) for row in self.rows[trial, :, 0] if row >= 0]
+
+
+class Prunes(Case):
+    def make(self, settings, name="prunes.h5", **options):
+        """Run the base sweep with more settings; the store is verified."""
+        sweep = self.write("prunes.yaml", BASE + settings)
+        store = self.path(name)
+        self.run_ok("run", sweep, "--set", f"store={store}", **options)
+        self.assertTrue(self.json_of("verify", store)["ok"])
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        for row, record in enumerate(plain.rounds):
+            self.assertEqual(text(record["status"]), "ok")
+            kept = [int(mask.sum()) for mask in plain.masks(row).values()]
+            self.assertEqual(sum(kept), record["nnz"])
+            self.assertEqual(kept, plain.slab(row, "layers")["nnz"].tolist())
+            self.assertLessEqual(record["nnz"], plain.plan[row]["nnz"])
+            self.assertTrue((np.array(kept) <= plain.file["/plan/kept"][row]).all())
+            self.assertAlmostEqual(record["sparsity"], 1 - sum(kept) / record["prunable"], places=12)
+            if record["round"] == 0:
+                self.assertGreater(record["train_accuracy"], 0.4, "learns")
+        return plain
+
+    def test_one_shot_cuts_the_dense_network(self):
+        plain = self.make("prune: {rounds: 4, rate: 0.4}\ngrid: {prune.schedule: [iterative, one-shot]}\n")
+        dense = plain.weights(0)
+        for rnd, (stepwise, row) in enumerate(zip(plain.tickets(0), plain.tickets(1))):
+            self.assertEqual(row == stepwise, rnd < 2, "the first cut is the same")
+            for (name, mask), other in zip(plain.masks(row).items(), plain.masks(stepwise).values()):
+                self.assertEqual(mask.sum(), other.sum())
+                if rnd == 0:
+                    continue
+                size = np.abs(dense[name])
+                self.assertGreaterEqual(size[mask].min(), size[~mask].max())
+        self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets(1)], [-1, 0, 0, 0, 0])
+
+    def test_global_scope_ranks_the_hidden_layers_together(self):
+        plain = self.make("prune: {scope: global, rounds: 5, rate: 0.4}\ncontrol: [random]\n"
+                          "grid: {prune.output_rate: [0, 0.5, 1], prune.criterion: [magnitude, random]}\n")
+        for trial, settings in enumerate(plain.trials):
+            total, hidden, out = 26 * 36 + 20 * 26, 26 * 36 + 20 * 26, 4 * 20
+            together = settings["prune.output_rate"] == 1
+            total += out if together else 0
+            rows = plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                total -= int(0.4 * total + 0.5)
+                out -= int(0.4 * settings["prune.output_rate"] * out + 0.5)
+                masks, before, weights = plain.masks(row), plain.masks(parent), plain.weights(parent)
+                pool = ["fc1.weight", "fc2.weight"] + (["fc3.weight"] if together else [])
+                self.assertEqual(sum(masks[name].sum() for name in pool), total)
+                if not together:
+                    self.assertEqual(masks["fc3.weight"].sum(), out)
+                self.assertEqual(plain.rounds[row]["nnz"], plain.plan[row]["nnz"])
+                if text(settings["prune.criterion"]) != "magnitude":
+                    continue
+                kept = np.concatenate([np.abs(weights[name][masks[name]]) for name in pool])
+                gone = np.concatenate([np.abs(weights[name][before[name] & ~masks[name]]) for name in pool])
+                self.assertGreaterEqual(kept.min(), gone.max())
+                control = int(plain.rows[trial, plain.plan[row]["round"], 2])
+                self.assertEqual([m.sum() for m in plain.masks(control).values()], [m.sum() for m in masks.values()])
+        self.assertEqual(hidden, 1456)
+
+    def test_a_collapsing_layer_is_held_and_reported(self):
+        plain = self.make("prune: {scope: global, criterion: random, rounds: 6, rate: 0.9, min_keep: 5}\n")
+        row = plain.tickets()[-1]
+        self.assertEqual([mask.sum() for name, mask in plain.masks(row).items() if name != "fc3.weight"], [5, 5])
+        alerts = [alert for row in plain.tickets() for alert in plain.slab(row, "alerts")]
+        messages = [text(alert["message"]) for alert in alerts if text(alert["monitor"]) == "prune"]
+        self.assertTrue(any("min_keep" in message and "fc1.weight" in message for message in messages), messages)
+
+    def test_rewound_rounds_begin_with_the_weights_of_their_step(self):
+        plain = self.make("prune: {rounds: 2, rate: 0.5}\ncontrol: [reinit, random]\ngrid: {rewind.to: [0, 35, 20]}\n", ranks=2)
+        parameters = int(plain.file["/plan/models"][0]["parameters"])
+        snapshots = plain.slab(0, "theta_k").reshape(2, parameters)
+        theta0 = plain.slab(0, "theta0")
+        self.assertEqual(plain.file["/theta_k"].shape, (2 * parameters,))
+        self.assertFalse((snapshots[0] == snapshots[1]).any() and (snapshots[0] == theta0).all())
+        for row, plan in enumerate(plain.plan):
+            k = int(plain.trials[plan["trial"]]["rewind.to"]) if plan["round"] > 0 and plan["control"] != 1 else 0
+            curve, record = plain.slab(row, "curves"), plain.rounds[row]
+            self.assertEqual((plan["rewind_to"], record["first_step"], curve["step"][0]), (k, k, k))
+            self.assertEqual((record["steps"], curve["step"][-1]), (60, 60))
+            self.assertEqual(curve["step"].tolist(), sorted({k, *[s for s in (0, 20, 40, 60) if s > k]}))
+            self.assertEqual(plan["theta_k_index"], {0: -1, 35: 0, 20: 1}[k])
+        for trial, k in ((1, 35), (2, 20)):
+            ticket = self.path(f"ticket-{k}.h5")
+            self.run_ok("export", self.path("prunes.h5"), f"{trial}:2", ticket)
+            row = plain.tickets(trial)[2]
+            start, masks = plain.theta(snapshots[plain.plan[row]["theta_k_index"]]), plain.masks(row)
+            with h5py.File(ticket, "r") as file:
+                self.assertEqual(file.attrs["first_step"], k)
+                for name, group in file["params"].items():
+                    self.assertNotIn("theta0", group)
+                    expected = start[name][masks[name]] if name in masks else start[name]
+                    self.assertTrue((group["theta_k"][()] == expected.ravel()).all(), name)
+
+    def blocks(self, mask, side):
+        """Alive blocks of a mask, which has to be made of whole ones."""
+        rows, columns = mask.shape
+        alive = np.zeros((-(-rows // side), -(-columns // side)), bool)
+        for r, c in np.ndindex(alive.shape):
+            part = mask[r * side : (r + 1) * side, c * side : (c + 1) * side]
+            self.assertIn(part.mean(), (0, 1), "a block is whole or gone")
+            alive[r, c] = part.all()
+        return alive
+
+    def test_blocks_are_removed_by_their_mean_magnitude(self):
+        plain = self.make("prune: {rounds: 4, rate: 0.3, output_rate: 1}\ncontrol: [random, shuffle]\n"
+                          "grid: {prune.granularity: [block4, block8, block16], prune.scope: [layer, global]}\n")
+        for trial, settings in enumerate(plain.trials):
+            side, layer_scope = int(text(settings["prune.granularity"])[5:]), text(settings["prune.scope"]) == "layer"
+            rows = plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                weights, kept, gone, counts = plain.weights(parent), [], [], []
+                for name, mask in plain.masks(row).items():
+                    if min(mask.shape) <= side:
+                        self.assertTrue(mask.all(), "a layer of less than two blocks per side stays whole")
+                        continue
+                    now, before = self.blocks(mask, side), self.blocks(plain.masks(parent)[name], side)
+                    score = np.array([[np.abs(weights[name][r * side : (r + 1) * side, c * side : (c + 1) * side]).mean(
+                        dtype=np.float64) for c in range(now.shape[1])] for r in range(now.shape[0])])
+                    kept.append(score[now])
+                    gone.append(score[before & ~now])
+                    counts.append((int(now.sum()), int(before.sum())))
+                if not layer_scope:
+                    kept, gone = [np.concatenate(kept)], [np.concatenate(gone)]
+                    counts = [tuple(sum(pair) for pair in zip(*counts))]
+                for stays, goes, (now, before) in zip(kept, gone, counts):
+                    self.assertEqual(now, before - int(0.3 * before + 0.5))
+                    self.assertGreaterEqual(stays.min() * (1 + 1e-6), goes.max(initial=0))
+                shuffled = int(plain.rows[trial, plain.plan[row]["round"], 3])
+                for name, mask in plain.masks(shuffled).items():
+                    self.assertEqual(mask.sum(), plain.masks(row)[name].sum())
+                    if min(mask.shape) > side:
+                        self.blocks(mask, side)
+
+    def test_neurons_leave_a_smaller_dense_network(self):
+        plain = self.make("prune: {granularity: neuron, rounds: 4, rate: 0.3}\ncontrol: [reinit, random, shuffle]\n"
+                          "grid: {prune.scope: [layer, global]}\n", ranks=2)
+        for trial in range(2):
+            left, rows = [26, 20], plain.tickets(trial)
+            for parent, row in zip(rows, rows[1:]):
+                masks, before = list(plain.masks(row).values()), list(plain.masks(parent).values())
+                weights = list(plain.weights(parent).values())[::2]
+                units = [mask.any(1) for mask in masks]
+                self.assertTrue((masks[0] == np.repeat(units[0][:, None], 36, 1)).all())
+                self.assertTrue((masks[1] == np.outer(units[1], units[0])).all())
+                self.assertTrue((masks[2] == np.outer(np.ones(4, bool), units[1])).all())
+                scores = [np.abs(w).sum(1, dtype=np.float64) / np.maximum(m.sum(1), 1) for w, m in zip(weights[:2], before[:2])]
+                was = [mask.any(1) for mask in before[:2]]
+                if trial == 0:
+                    left = [n - int(0.3 * n + 0.5) for n in left]
+                    self.assertEqual([int(u.sum()) for u in units[:2]], left)
+                    pairs = [(s[u], s[w & ~u]) for s, u, w in zip(scores, units, was)]
+                else:
+                    total = sum(int(w.sum()) for w in was)
+                    self.assertEqual(sum(int(u.sum()) for u in units[:2]), total - int(0.3 * total + 0.5))
+                    pairs = [(np.concatenate([s[u] for s, u in zip(scores, units)]),
+                              np.concatenate([s[w & ~u] for s, u, w in zip(scores, units, was)]))]
+                for stays, goes in pairs:
+                    self.assertGreaterEqual(stays.min() * (1 + 1e-6), goes.max(initial=0))
+                self.assertEqual(set(text(f) for f in plain.slab(row, "layers")["format"]), {"dense"})
+                biases = plain.weights(row)["fc1.bias"]
+                self.assertTrue((biases[~units[0]] == 0).all(), "biases of removed units stay what they were")
+                self.assertTrue((biases[units[0]] != 0).any())
+            first, last = plain.rounds[rows[0]], plain.rounds[rows[-1]]
+            self.assertLess(last["bytes_activations"], first["bytes_activations"])
+
+    def test_what_cannot_be_is_refused(self):
+        for settings, line, message in (
+                ("prune: {granularity: block16}\nmodel: {name: mlp-12}\n", 6, "two blocks of 16 x 16"),
+                ("prune: {granularity: neuron, output_rate: 0.5}\n", 6, "prune.output_rate is not used"),
+                ("prune: {granularity: block5}\n", 6, "unknown word block5"),
+                ("prune: {schedule: oneshot}\n", 6, "did you mean one-shot?"),
+                ("prune: {scope: model}\n", 6, "prune.scope: unknown word model"),
+                ("control: [rewind]\n", 6, "control: unknown word rewind")):
+            base = BASE.replace("model: {name: mlp-26-20}\n", "") if "model" in settings and "mlp-12" in settings else BASE
+            sweep = self.write("refused.yaml", base + settings)
+            error = self.run_ok("plan", sweep, code=1).stderr
+            self.assertIn(message, error)
+            self.assertRegex(error, rf"refused\.yaml:{line if base is BASE else line - 1}:\d+: error")
+
+    EVERYTHING = """control: [reinit, random, shuffle]
+prune: {rounds: 2, rate: 0.4}
+grid:
+  prune.granularity: [weight, block4, neuron]
+  prune.scope: [layer, global]
+  prune.schedule: [iterative, one-shot]
+  rewind.to: [0, 13]
+"""
+
+    def test_one_digest_for_any_ranks_and_threads(self):
+        sweep = self.write("everything.yaml", BASE.replace("steps: 60", "steps: 40") + self.EVERYTHING)
+        digests = {}
+        for ranks, threads in ((1, 1), (2, 3), (4, 2)):
+            store = self.path(f"everything-{ranks}-{threads}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            digests[ranks, threads] = self.digest(store)
+        self.assertEqual(len(set(digests.values())), 1, digests)
+
+    def test_a_step_beyond_the_training_is_refused(self):
+        sweep = self.write("late.yaml", BASE + "rewind: {to: 60}\n")
+        error = self.run_ok("plan", sweep, code=1).stderr
+        self.assertRegex(error, r"late\.yaml:6:14: error: rewind\.to: got 60; allowed is less than the 60 steps")
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
