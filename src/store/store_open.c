@@ -122,6 +122,10 @@ const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t
     return row >= 0 && row < store->sizes.rounds ? &store->rounds[row] : NULL;
 }
 
+const struct sw_arch *sw_store_arch(const struct sw_store *store, int64_t index) {
+    return index >= 0 && index < store->sizes.models ? &store->archs[index] : NULL;
+}
+
 int64_t sw_store_row(const struct sw_store *store, int64_t trial, int64_t round,
                      enum sw_control control) {
     if (trial < 0 || trial >= store->sizes.trials || round < 0 || round >= store->sizes.wide ||
