@@ -13,13 +13,14 @@ V      ?= 0
 VERSION := 0.1.0
 
 # ---- packages -----------------------------------------------------------------------------------
-# Debian 12. The first list builds and runs, the second checks the code.
+# Debian 12. The first list builds and runs, the second checks the code, the third tests slurm/.
 
 PACKAGES := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools libopenblas-dev \
             libhwloc-dev libcunit1-dev libfyaml-dev librandom123-dev libxxhash-dev libjansson-dev \
             zlib1g-dev dataset-fashion-mnist python3 python3-numpy python3-h5py python3-pandas \
             python3-matplotlib python3-xxhash
 CHECK_PACKAGES := clang-format clang-tidy cppcheck universal-ctags
+SLURM_PACKAGES := slurm-wlm munge
 FUZZ_PACKAGES := clang libclang-rt-14-dev libomp-dev
 
 # ---- flags --------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ FUZZ_SUPPORT := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out tests/fuzz/fuzz_%,$(F
 C_FILES += $(FUZZ_SOURCES)
 H_FILES += $(wildcard tests/fuzz/*.h)
 
-.PHONY: all program tests deps check-deps demo demo-run test test-run test-python check format \
+.PHONY: all program tests deps check-deps slurm-deps demo demo-run test test-run test-python check format \
         format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
 .DEFAULT_GOAL := all
 
@@ -119,6 +120,8 @@ deps: ## install the Debian packages that are missing (root, or sudo)
 	@sh tests/support/install_packages.sh $(PACKAGES)
 check-deps:
 	@sh tests/support/install_packages.sh $(PACKAGES) $(CHECK_PACKAGES)
+slurm-deps:
+	@sh tests/support/install_packages.sh $(SLURM_PACKAGES) || echo 'Slurm cannot be installed'
 
 # ---- what people run ------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ demo: deps ## set up, build, run jobs/quickstart.yaml on two workers, write the 
 	@$(MAKE) --no-print-directory program
 	@sh jobs/demo.sh
 
-test: deps ## set up, build, run every test
+test: deps slurm-deps ## set up, build, run every test
 	@$(MAKE) --no-print-directory -j2 program tests
 	@sh tests/run.sh $(OUT)
 
@@ -144,6 +147,7 @@ install: program ## install under PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/share/sweepstake/analysis $(DESTDIR)$(PREFIX)/share/sweepstake/jobs
 	install -m 644 analysis/*.py $(DESTDIR)$(PREFIX)/share/sweepstake/analysis
 	install -m 644 jobs/*.yaml $(DESTDIR)$(PREFIX)/share/sweepstake/jobs
+	install -D -m 644 slurm/sweep.sbatch $(DESTDIR)$(PREFIX)/share/sweepstake/slurm/sweep.sbatch
 
 # ---- checks ---------------------------------------------------------------------------------------
 

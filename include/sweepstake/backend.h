@@ -7,7 +7,7 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 2
+#define SW_BACKEND_ABI 3
 
 struct sw_buffer {
     struct sw_hal *hal;
@@ -17,11 +17,36 @@ struct sw_buffer {
     char what[40]; /* what it is for, for error texts; cut to fit */
 };
 
+/* Where the rows of a view stand. Plain: the places `start[r] .. start[r + 1]` of a row, and the
+ * column of each. Blocked: columns are cut into blocks of `block`, and a row is visited once for
+ * each, so that a kernel can keep the block's part of its input in the nearest cache. */
+struct sw_visit {
+    int32_t row;
+    int32_t first; /* its places are first .. first + count */
+    int32_t count;
+    int32_t run; /* visits from this one on that have the same count, this one included */
+};
+/* Visits of block 0, then of block 1 and so on: `rows` each. Rows first .. first + SW_SPARSE_GROUP
+ * with `first` a multiple of it stay together; within them rows are ordered by count. */
+#define SW_SPARSE_GROUP 64
+#define SW_SPARSE_BLOCK 264 /* most columns of a block */
+
+/* A sparse matrix by its rows, or (then rows are columns, and columns rows) by its columns. */
+struct sw_sparse_view {
+    int64_t rows, columns;
+    int64_t block;                   /* 0: plain */
+    struct sw_buffer *start, *index; /* plain: int32[rows + 1], int32[nnz] */
+    struct sw_buffer *visits;        /* blocked: struct sw_visit[blocks * rows] */
+    struct sw_buffer *offset;        /* blocked: uint16[nnz], column within its block */
+    struct sw_buffer *value;         /* by columns: int32[nnz], place in the compact values */
+    struct sw_buffer *ordered;       /* by columns, blocked: float[nnz], for the kernel's own use */
+};
+
 struct sw_sparse {
     struct sw_hal *hal;
     int64_t rows, columns, nnz;
-    struct sw_buffer *row_start, *column; /* int32, see struct sw_csr */
-    struct sw_buffer *column_start, *row, *value;
+    enum sw_layer_format format; /* DENSE: only by_row, plain */
+    struct sw_sparse_view by_row, by_column;
 };
 
 struct sw_hal {

@@ -76,6 +76,20 @@ enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *optio
                                      struct sw_bench_kernel *kernels,
                                      int64_t *n_kernels) SW_NODISCARD;
 
+/* ---- the table of layer formats -------------------------------------------------------------------- */
+
+struct sw_bench_crossing {
+    int64_t out, in;
+    int percent; /* of kept weights, up to which sparse kernels win */
+};
+
+#define SW_BENCH_TUNED 4
+
+/* Find, for layers of several sizes, where dense and sparse kernels take the same time: what choice.c
+ * is made from. Errors: as above. */
+enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
+                             struct sw_bench_crossing crossings[SW_BENCH_TUNED]) SW_NODISCARD;
+
 /* ---- the store ---------------------------------------------------------------------------------- */
 
 struct sw_bench_store_options {

@@ -27,8 +27,11 @@ enum sw_status sw_comm_node(int *node_rank, int *node_size) SW_NODISCARD;
 
 /* Collective, at start-up only. */
 enum sw_status sw_comm_broadcast(void *bytes, int64_t length) SW_NODISCARD; /* from rank 0 to all */
+enum sw_status sw_comm_broadcast_from(int rank, void *bytes, int64_t length) SW_NODISCARD;
 enum sw_status
 sw_comm_node_broadcast(void *bytes, int64_t length) SW_NODISCARD; /* from node rank 0 to its node */
+/* `length` bytes of every rank of the node to all of them: all[node_size][length], by node rank. */
+enum sw_status sw_comm_node_gather(const void *mine, int64_t length, void *all) SW_NODISCARD;
 enum sw_status sw_comm_node_barrier(void) SW_NODISCARD;
 /* The smallest value over all ranks. Collective. */
 enum sw_status sw_comm_minimum(int64_t value, int64_t *out) SW_NODISCARD;

@@ -98,13 +98,25 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
 
 /* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients -------- */
 
+/* How a linear layer of that shape and density is computed fastest: a pure function from a
+ * committed table (choice.c), so that every rank decides alike. */
+enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
+enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
+/* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
+const char *sw_hal_choice_version(void);
+
 /* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row
- * order. */
+ * order. `format` says what they are for: SW_FORMAT_CSR for the three products, SW_FORMAT_DENSE for
+ * scatter and gather (fewer bytes); the other operations refuse them with SW_INTERNAL. */
 struct sw_sparse; /* opaque */
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
+                                    enum sw_layer_format format,
                                     struct sw_sparse **out) SW_NODISCARD;
 void sw_hal_sparse_free(struct sw_sparse **sparse);
 int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse); /* bytes of the positions */
+/* The same before they exist. */
+int64_t sw_hal_sparse_predict_bytes(enum sw_isa isa, enum sw_layer_format format, int64_t out,
+                                    int64_t in, int64_t nnz);
 
 /* y[O, L] = W x[I, L] */
 enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
@@ -126,13 +138,6 @@ enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse 
 enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
                                     const struct sw_buffer *w,
                                     struct sw_buffer *values) SW_NODISCARD;
-
-/* How a linear layer of that shape and density is computed fastest: a pure function from a
- * committed table (choice.c), so that every rank decides alike. */
-enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
-enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
-/* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
-const char *sw_hal_choice_version(void);
 
 /* ---- elementwise ---------------------------------------------------------------------------- */
 

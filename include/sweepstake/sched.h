@@ -23,13 +23,19 @@ struct sw_sched_figures {
 };
 
 struct sw_sched_options {
-    int threads;          /* per trainer */
-    int64_t attempts;     /* tries of a round whose trainer crashes; at least 1 */
-    double hang_seconds;  /* a trainer without progress for that long is killed */
-    double grace_seconds; /* after a stop signal, running rounds may finish within this time */
-    double lost_seconds;  /* a worker not heard for that long is lost; 0: the default, 30 */
+    int threads;         /* per trainer */
+    int64_t attempts;    /* tries of a round whose trainer crashes; at least 1 */
+    double hang_seconds; /* a trainer without progress for that long is killed */
+    /* Between two checkpoints of a running round, which stand in files beside the store; 0: none.
+     * Changes no results. */
+    double checkpoint_seconds;
+    double
+        grace_seconds; /* after SIGUSR1 or SIGUSR2, running rounds may finish within this time; with
+                             checkpoints: have it to take one and end, but at least 5 s */
+    double lost_seconds; /* a worker not heard for that long is lost; 0: the default, 30 */
     double
         silent_seconds; /* workers end when rank 0 is not heard for that long; 0: the default, 60 */
+    bool bind;          /* put trainers on cores of their own */
     bool durable;
     const char *backend;
     struct sw_sched_figures *figures; /* filled in when not NULL */
@@ -52,16 +58,23 @@ struct sw_sched_observer {
     void (*notice)(void *context, const char *text); /* crashes, retries, lost workers, stopping */
 };
 
+/* Does every node have the memory that its workers will need? Collective; the same answer everywhere.
+ * Errors: SW_UNSUPPORTED with the figures of a node. */
+enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep) SW_NODISCARD;
+
 /* Run the sweep on all ranks. Collective at start (environment, data into shared memory, agreement
  * on the instruction set), then point-to-point. The store exists; `lock` is rank 0's, NULL
  * elsewhere. Signals: SIGUSR1 and SIGUSR2 (also SIGTERM and SIGINT, with no grace) stop at the next
- * safe point. Returns on every rank the outcome: SW_OK all done, SW_PARTIAL some trials failed,
+ * safe point; with checkpoints that is the next step of every running round. Returns on every rank the outcome: SW_OK all done, SW_PARTIAL some trials failed,
  * SW_STOPPED, SW_IO (a worker could not write), SW_INTERNAL. *clean is false when a rank was lost.
  */
 enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path,
                             struct sw_store_lock *lock, struct sw_server *server, enum sw_isa isa,
                             const struct sw_sched_options *options,
                             const struct sw_sched_observer *observer, bool *clean) SW_NODISCARD;
+
+/* The most bytes of one checkpoint of a round; a running round has two of them. */
+int64_t sw_sched_checkpoint_bytes(const struct sw_sweep *sweep, int64_t row);
 
 /* The trainer process's main, for sw_proc_serve. */
 int sw_sched_trainer_main(int socket, const int *fds, int n_fds);

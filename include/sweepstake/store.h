@@ -30,9 +30,9 @@ enum sw_store_mode {
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) SW_NODISCARD;
 
-/* Exact size in bytes of the store that sw_store_create would make. A sparse scratch file is
- * created in `folder` and removed again. Errors: SW_IO. */
-enum sw_status sw_store_measure(const char *folder, const struct sw_sweep *sweep,
+/* Exact size in bytes of the store that sw_store_create would make; writes nothing to the disk. Errors:
+ * SW_IO, SW_NOMEM. */
+enum sw_status sw_store_measure(const struct sw_sweep *sweep,
                                 const struct sw_store_identity *identity,
                                 int64_t *bytes) SW_NODISCARD;
 
@@ -51,6 +51,8 @@ int64_t sw_store_n_rounds(const struct sw_store *store);
 const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t row);
 /* The network of the rounds whose plan says arch == `index`; NULL when there is none. */
 const struct sw_arch *sw_store_arch(const struct sw_store *store, int64_t index);
+/* A data set as it was when the store was made; NULL past the end. */
+const struct sw_data_info *sw_store_data(const struct sw_store *store, int64_t index);
 /* Row of trial/round/control, -1 when there is none. */
 int64_t sw_store_row(const struct sw_store *store, int64_t trial, int64_t round,
                      enum sw_control control);
@@ -68,6 +70,11 @@ struct sw_payload {
  * section is larger than its slab). */
 enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
                                const struct sw_payload *payload, bool durable) SW_NODISCARD;
+
+/* Take the commit records of n rounds away, so that they count as missing and run again; synced.
+ * The caller holds the lock. Errors: SW_IO, SW_INTERNAL (no such row). */
+enum sw_status sw_store_withdraw(struct sw_store *store, const int64_t *rows,
+                                 int64_t n) SW_NODISCARD;
 
 enum sw_round_state {
     SW_ROUND_MISSING,   /* no commit record */

@@ -153,6 +153,13 @@ struct sw_progress {
     int64_t step, steps; /* of this training */
 };
 
+/* What a training has to do between two steps. */
+enum sw_checkpoint_need {
+    SW_CHECKPOINT_NONE,
+    SW_CHECKPOINT_SAVE, /* take a checkpoint and go on */
+    SW_CHECKPOINT_END   /* take a checkpoint and end with SW_STOPPED */
+};
+
 /* How a running trial reaches the outside. Implemented by sched over shared memory, by tests in
  * memory. */
 struct sw_sink {
@@ -166,6 +173,21 @@ struct sw_sink {
     enum sw_status (*save)(void *context, enum sw_section section, const void *from, size_t bytes);
     /* Tell that the training is alive; called at least once per evaluation. May be NULL. */
     void (*progress)(void *context, const struct sw_progress *progress);
+
+    /* Checkpoints inside a round; all three or none. They are bytes that only the trial understands;
+     * `key` is a digest of what they depend on beside the round's identity. */
+    /* Asked after every step. */
+    enum sw_checkpoint_need (*need_checkpoint)(void *context);
+    /* Keep this one, after `step` steps, instead of those before. Errors: any; the training goes
+     * on without. */
+    enum sw_status (*save_checkpoint)(void *context, struct sw_digest key, int64_t step,
+                                      const void *from, size_t bytes);
+    /* The newest that is whole, of at most `capacity` bytes; the caller frees it (SW_FREE). Errors:
+     * SW_NOT_FOUND; any other means that there is none, too. */
+    enum sw_status (*load_checkpoint)(void *context, struct sw_digest key, size_t capacity,
+                                      char **out, size_t *bytes);
+    /* Tell people something about this round. May be NULL. */
+    void (*notice)(void *context, const char *text);
 };
 
 /* Everything a trainer needs to run one round; plain data for shared memory, followed by nothing.

@@ -78,15 +78,22 @@ int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors
 #define SW_EVALUATE_BATCH                                                                          \
     256 /* samples of one forward pass of an evaluation; max_batch is at least this */
 
+struct sw_training; /* a training that is running; opaque */
+
 /* How others take part in a training. Any member may be NULL. A status other than SW_OK ends the
  * training and is returned (SW_DIVERGED marks the round as failed). */
 struct sw_train_hooks {
     void *context;
+    /* Once, before the first evaluation: the place for sw_train_restore. */
+    enum sw_status (*before_start)(void *context, struct sw_training *training);
     /* After the backward pass of a step, before the update. `loss` is the mean over the batch. */
     enum sw_status (*after_backward)(void *context, struct sw_net *net, int64_t step, double loss);
     /* After each evaluation. */
     enum sw_status (*after_evaluation)(void *context, struct sw_net *net,
                                        const struct sw_curve_point *point);
+    /* Between two steps, when `done` of them and what follows them are over; also after the last
+     * one: the place for sw_train_save. Its time does not count as training. */
+    enum sw_status (*after_step)(void *context, const struct sw_training *training, int64_t done);
 };
 
 struct sw_train_outcome {
@@ -107,3 +114,24 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
 /* Mean loss and count of right answers over a split (0 images: NaN and 0). */
 enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
                                  enum sw_split split, double *loss, int64_t *correct) SW_NODISCARD;
+
+/* ---- interruption --------------------------------------------------------------------------- */
+
+/* All that a training carries from one step to the next, in one piece of plain memory:
+ *     header | curve so far | trained values of the survivors | optimizer states of the survivors
+ * What stays the same during a training (settings, data, mask) is not part of it. A training that
+ * is restored goes on as if it had never been interrupted, to the bit. */
+
+/* Bytes of the state of such a training after that many evaluations. */
+int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, int64_t survivors, int64_t points);
+/* The same for a running training, now. */
+int64_t sw_train_bytes_now(const struct sw_training *training);
+/* Take the state out, into exactly sw_train_bytes_now bytes. Errors: SW_INTERNAL (other `bytes`);
+ * those of downloads. */
+enum sw_status sw_train_save(const struct sw_training *training, void *out,
+                             int64_t bytes) SW_NODISCARD;
+/* Put it back into a training of the same settings, data and mask, from before_start; *done is the
+ * number of steps done. The bytes may be anything. Errors: SW_DAMAGED, with what does not fit: the
+ * training then starts at its beginning as if nothing had been tried. */
+enum sw_status sw_train_restore(struct sw_training *training, const void *from, int64_t bytes,
+                                int64_t *done) SW_NODISCARD;

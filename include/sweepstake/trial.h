@@ -14,9 +14,9 @@ struct sw_trial_place {
     double assigned; /* sw_clock_wall when the round was handed out */
 };
 
-/* Run one round. A diverged training is a result: the record says failed with the reason, its
- * weights are saved as they are, and SW_OK is returned. Errors: what the sink returns; SW_NOMEM;
- * SW_INTERNAL. */
+/* Run one round, from its checkpoint when the sink has one. A diverged training is a result: the
+ * record says failed with the reason, its weights are saved as they are, and SW_OK is returned.
+ * Errors: what the sink returns; SW_STOPPED when it was asked to end; SW_NOMEM; SW_INTERNAL. */
 enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_hal *hal,
                                   const struct sw_data *data, const struct sw_trial_place *place,
                                   const struct sw_sink *sink) SW_NODISCARD;
@@ -26,3 +26,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
  * test_correct and early_stop_step). Attempt 0 says that it was never tried: no host either. */
 void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_trial_place *place,
                             const char *reason, struct sw_round_record *out);
+
+/* The most bytes that a checkpoint of a round can have; n_layers of its network. */
+int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
+                                  const struct sw_round_plan *plan, int64_t n_layers);

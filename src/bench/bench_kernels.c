@@ -38,6 +38,7 @@ struct layer {
     uint8_t *mask;
     struct sw_csr csr;
     struct sw_sparse *sparse; /* NULL for a dense layer */
+    struct sw_sparse *copies; /* of a dense layer that is masked; NULL otherwise */
     struct sw_buffer *weights, *gradients, *x, *y;
 };
 
@@ -47,6 +48,7 @@ static void fini_layer(struct layer *layer) {
     sw_hal_free(&layer->x);
     sw_hal_free(&layer->y);
     sw_hal_sparse_free(&layer->sparse);
+    sw_hal_sparse_free(&layer->copies);
     sw_csr_fini(&layer->csr);
     SW_FREE(&layer->mask);
 }
@@ -70,12 +72,23 @@ static enum sw_status init_layer(struct layer *layer, double sparsity) {
         SW_TRY(SW_ALLOC(&layer->mask, (size_t) sw_mask_bytes(weights), "mask"));
         layer->nnz = sw_bench_random_mask(layer->mask, weights, sparsity, 2000);
         SW_TRY(sw_csr_from_mask(layer->mask, layer->out, layer->in, &layer->csr));
-        SW_TRY(sw_hal_sparse_create(layer->hal, &layer->csr, &layer->sparse));
+        SW_TRY(sw_hal_sparse_create(layer->hal, &layer->csr, SW_FORMAT_CSR, &layer->sparse));
     }
     SW_TRY(fill(layer->hal, layer->nnz, 2001, &layer->weights));
     SW_TRY(fill(layer->hal, layer->nnz, 2002, &layer->gradients));
     SW_TRY(fill(layer->hal, layer->in * layer->ld, 2003, &layer->x));
     return fill(layer->hal, layer->out * layer->ld, 2004, &layer->y);
+}
+
+/* Turn a sparse layer into a dense one with a mask. */
+static enum sw_status make_masked(struct layer *layer) {
+    int64_t weights = layer->out * layer->in;
+    sw_hal_sparse_free(&layer->sparse);
+    sw_hal_free(&layer->weights);
+    sw_hal_free(&layer->gradients);
+    SW_TRY(sw_hal_sparse_create(layer->hal, &layer->csr, SW_FORMAT_DENSE, &layer->copies));
+    SW_TRY(fill(layer->hal, weights, 2001, &layer->weights));
+    return fill(layer->hal, weights, 2002, &layer->gradients);
 }
 
 static enum sw_status forward(struct layer *layer) {
@@ -180,4 +193,66 @@ enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *optio
     *sgemm = rate;
     *n_kernels = n;
     return SW_OK;
+}
+
+/* ---- where dense and sparse meet --------------------------------------------------------------------- */
+
+/* Shapes of the rows of choice.c's table, smallest first. */
+static const int64_t tuned[][2] = {{10, 100}, {100, 300}, {300, 784}, {1000, 1000}};
+_Static_assert(LENGTH(tuned) == SW_BENCH_TUNED, "bench.h says how many shapes there are");
+
+/* What a masked layer costs beside its dense products. */
+static enum sw_status copy_values(struct layer *layer) {
+    SW_TRY(sw_hal_sparse_scatter(layer->hal, layer->copies, layer->gradients, layer->weights));
+    return sw_hal_sparse_gather(layer->hal, layer->copies, layer->weights, layer->gradients);
+}
+
+static enum sw_status step_layer(struct layer *layer) {
+    SW_TRY(forward(layer));
+    SW_TRY(backward_weights(layer));
+    SW_TRY(backward_data(layer));
+    return layer->copies != NULL ? copy_values(layer) : SW_OK;
+}
+
+/* Seconds of all products of one layer and batch, in one format. */
+static enum sw_status time_format(const struct sw_bench_kernel_options *options, struct sw_hal *hal,
+                                  const int64_t shape[2], int percent, enum sw_layer_format format,
+                                  double *median) {
+    struct layer layer = {
+        .hal = hal, .out = shape[0], .in = shape[1], .ld = sw_hal_lanes(options->batch)};
+    enum sw_status status = init_layer(&layer, 1.0 - percent / 100.0);
+    if (status == SW_OK && format == SW_FORMAT_DENSE) status = make_masked(&layer);
+    if (status == SW_OK) status = time_operation(&layer, step_layer, options->seconds, median);
+    fini_layer(&layer);
+    return status;
+}
+
+/* The most percent of kept weights at which the sparse kernels are as fast as the dense ones. Two
+ * losses in a row end the search: a single one may be another program's fault. */
+static enum sw_status tune_shape(const struct sw_bench_kernel_options *options, struct sw_hal *hal,
+                                 const int64_t shape[2], int *percent) {
+    int best = 0, losses = 0;
+    for (int p = 5; p < 100 && losses < 2; p += 5) {
+        double sparse = 0, dense = 0;
+        SW_TRY(time_format(options, hal, shape, p, SW_FORMAT_CSR, &sparse));
+        SW_TRY(time_format(options, hal, shape, p, SW_FORMAT_DENSE, &dense));
+        losses = sparse <= dense ? 0 : losses + 1;
+        if (sparse <= dense) best = p;
+    }
+    *percent = best;
+    return SW_OK;
+}
+
+enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
+                             struct sw_bench_crossing crossings[SW_BENCH_TUNED]) {
+    struct sw_hal *hal = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY(sw_bench_open_hal(options->backend, options->threads, options->isa, &hal));
+    for (size_t i = 0; i < LENGTH(tuned) && status == SW_OK; i++) {
+        int percent = 0;
+        status = tune_shape(options, hal, tuned[i], &percent);
+        crossings[i] = (struct sw_bench_crossing){tuned[i][0], tuned[i][1], percent};
+    }
+    sw_hal_close(&hal);
+    return status;
 }

@@ -19,6 +19,7 @@
     X(run, true, "run a sweep: under mpirun, under srun, or alone")                                \
     X(status, false, "how far a sweep is, while it runs or afterwards")                            \
     X(verify, false, "check every checksum and invariant of a store")                              \
+    X(retry, false, "make failed rounds of a store runnable again")                                \
     X(export, false, "write one ticket of a store to a file of its own")                           \
     X(show, false, "what this build has: backends, models, keys, ...")                             \
     X(bench, true, "time this build and this machine: kernels, steps, store, ...")

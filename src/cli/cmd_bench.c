@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
     {"rounds", 'r', "N", 0, "store: timed commits (15); dispatch: tiny rounds (500)", 0},
     {"workers", 'w', "N", 0, "dispatch: start mpirun with N workers, unless it has started us", 0},
     {"idle", 'i', "S", 0, "dispatch: seconds of the long round (5)", 0},
+    {"tune", 'T', NULL, 0, "kernels: find where sparse overtakes dense; print rows for choice.c",
+     0},
     {"json", 'j', NULL, 0, "print JSON, one object on each line", 0},
     {0},
 };
@@ -47,6 +49,7 @@ static const struct {
     {'r', {STORE, DISPATCH}},
     {'w', {DISPATCH}},
     {'i', {DISPATCH}},
+    {'T', {KERNELS}},
 };
 enum { N_OPTIONS = sizeof option_users / sizeof *option_users };
 
@@ -114,6 +117,7 @@ static error_t check_words(struct argp_state *state, const struct sw_cli_bench_w
             return SW_CLI_WRONG(state, "--%s goes without a store: its ticket says that",
                                 option_name(option_users[i].key));
     }
+    if (words->tune && words->json) return SW_CLI_WRONG(state, "--tune prints C source, not JSON");
     if (words->store != NULL && words->ticket == NULL)
         return SW_CLI_WRONG(state, "which ticket of %s? TRIAL[:ROUND[:CONTROL]]", words->store);
     return 0;
@@ -154,6 +158,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state,
         return 0;
     case 'i':
         words->idle = sw_cli_real(state, "--idle", arg, 0.1, 3600);
+        return 0;
+    case 'T':
+        words->tune = true;
         return 0;
     case 'j':
         words->json = true;
@@ -320,6 +327,29 @@ static enum sw_status bench_kernels(const struct sw_cli_bench_words *words) {
     return SW_OK;
 }
 
+/* Limits of a row of choice.c: weights half-way, on a log scale, to the next measured shape. */
+static enum sw_status bench_tune(const struct sw_cli_bench_words *words) {
+    static const char *const limits[SW_BENCH_TUNED] = {"4096", "1 << 16", "1 << 19", "INT64_MAX"};
+    struct sw_bench_kernel_options kernel_options = {.backend = words->backend,
+                                                     .batch = words->batch,
+                                                     .seconds = 0.05,
+                                                     .threads = (int) words->threads,
+                                                     .isa = sw_isa_detect()};
+    struct sw_bench_crossing rows[SW_BENCH_TUNED];
+    SW_TRY(sw_bench_tune(&kernel_options, rows));
+    for (int i = 0; i < SW_BENCH_TUNED; i++)
+        printf("    {%s, SW_ISA_%s, %d}, /* %lld x %lld, batch %lld */\n", limits[i],
+               kernel_options.isa == SW_ISA_AVX2 ? "AVX2" : "GENERIC", rows[i].percent,
+               (long long) rows[i].out, (long long) rows[i].in, (long long) words->batch);
+    return SW_OK;
+}
+
+static enum sw_status run_bench(const struct sw_cli_bench_words *words) {
+    if (strcmp(words->what, STEP) == 0) return bench_step(words);
+    if (strcmp(words->what, INFERENCE) == 0) return sw_cli_bench_inference(words);
+    return words->tune ? bench_tune(words) : bench_kernels(words);
+}
+
 int sw_cli_bench(int argc, char **argv) {
     struct sw_cli_bench_words words = {.model = "lenet-300-100",
                                        .backend = "cpu",
@@ -330,15 +360,9 @@ int sw_cli_bench(int argc, char **argv) {
                                        .megabytes = 16,
                                        .idle = 5,
                                        .n_sparsities = 1};
-    enum sw_status status = SW_OK;
     sw_cli_parse(&argp, argc, argv, &words);
     if (strcmp(words.what, STORE) == 0) return sw_cli_bench_store(&words);
     if (strcmp(words.what, DISPATCH) == 0) return sw_cli_bench_dispatch(&words, argv);
-    if (strcmp(words.what, STEP) == 0)
-        status = bench_step(&words);
-    else if (strcmp(words.what, KERNELS) == 0)
-        status = bench_kernels(&words);
-    else
-        status = sw_cli_bench_inference(&words);
+    enum sw_status status = run_bench(&words);
     return status == SW_OK ? 0 : sw_cli_fail(status);
 }

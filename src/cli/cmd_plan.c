@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "plan_report.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/sched.h"
 
 struct plan_arguments {
     const char *path;
@@ -56,23 +57,20 @@ static const struct argp argp = {
     .doc = "Check a sweep file and show what it would do and cost. Nothing is trained; some steps "
            "of its networks are timed on made-up data to predict the time."};
 
-/* The store's exact size: a scratch file beside it, or in TMPDIR when that folder cannot be written. */
 static enum sw_status measure_store(const struct sw_sweep *sweep, enum sw_isa isa, int64_t *bytes) {
     struct sw_store_identity identity;
     sw_cli_identity(isa, &identity);
-    char folder[sizeof sweep->store];
-    memcpy(folder, sweep->store, sizeof folder);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        strcpy(folder, ".");
-    else
-        slash[slash == folder ? 1 : 0] = '\0';
-    const char *chosen = folder;
-    if (access(folder, W_OK | X_OK) != 0) {
-        chosen = getenv("TMPDIR");
-        if (chosen == NULL || *chosen == '\0') chosen = "/tmp";
+    return sw_store_measure(sweep, &identity, bytes);
+}
+
+/* The largest and the smallest checkpoint of all rounds. */
+static void find_checkpoints(struct sw_cli_plan_report *report) {
+    for (int64_t row = 0; row < report->sweep->n_rounds; row++) {
+        int64_t bytes = sw_sched_checkpoint_bytes(report->sweep, row);
+        if (bytes > report->checkpoint_bytes) report->checkpoint_bytes = bytes;
+        if (row == 0 || bytes < report->checkpoint_bytes_least)
+            report->checkpoint_bytes_least = bytes;
     }
-    return sw_store_measure(chosen, sweep, &identity, bytes);
 }
 
 int sw_cli_plan(int argc, char **argv) {
@@ -87,6 +85,7 @@ int sw_cli_plan(int argc, char **argv) {
     if (status != SW_OK) return sw_status_exit_code(status);
     report.sweep = &sweep;
     sw_plan_cost(&sweep, &report.cost);
+    find_checkpoints(&report);
     status = measure_store(&sweep, isa, &report.store_bytes);
     if (status == SW_OK) status = sw_cli_predict(&sweep, isa, arguments.workers, &report.seconds);
     if (status == SW_OK && arguments.json) sw_cli_plan_print_json(&report);

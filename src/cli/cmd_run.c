@@ -1,5 +1,6 @@
 /* sweepstake run: the whole sweep, on all ranks. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +36,12 @@ enum {
     KEY_THREADS = 't',
     KEY_ATTEMPTS = 256,
     KEY_HANG,
+    KEY_LOST,
     KEY_GRACE,
+    KEY_CHECKPOINT,
     KEY_DURABLE,
-    KEY_BACKEND
+    KEY_BACKEND,
+    KEY_BIND
 };
 
 static const struct argp_option options[] = {
@@ -47,9 +51,24 @@ static const struct argp_option options[] = {
      0},
     {"attempts", KEY_ATTEMPTS, "N", 0, "tries of a round whose training process crashes (3)", 0},
     {"hang-timeout", KEY_HANG, "S", 0, "kill a training without progress for S seconds (600)", 0},
+    {"checkpoint", KEY_CHECKPOINT, "S", 0,
+     "save running rounds every S seconds beside the store (120); 0 never does; results do not "
+     "depend on it",
+     0},
+    {"lost-timeout", KEY_LOST, "S", 0,
+     "give a rank's round to another when the rank is not heard for S seconds (30); ranks end when rank 0 is "
+     "not heard for twice as long",
+     0},
     {"grace", KEY_GRACE, "S", 0,
-     "after SIGUSR1 or SIGUSR2, let running rounds finish within S seconds (60)", 0},
-    {"durable", KEY_DURABLE, NULL, 0, "sync every round to the disk: survives a power loss", 0},
+     "after SIGUSR1 or SIGUSR2, give running rounds S seconds to be saved, or with --checkpoint 0 to "
+     "finish (60)",
+     0},
+    {"durable", KEY_DURABLE, NULL, 0,
+     "sync every round and checkpoint to the disk: survives a power loss", 0},
+    {"bind", KEY_BIND, "none|cores", 0,
+     "put the trainings of several ranks on cores of their own among those that the launcher gave (cores); "
+     "results do not depend on it",
+     0},
     {"backend", KEY_BACKEND, "NAME", 0, "where trainings run (cpu); see `show backends'", 0},
     {0},
 };
@@ -61,6 +80,12 @@ static void set_backend(struct argp_state *state, struct run *run, const char *n
         sw_cli_leave();
     }
     run->options.backend = name;
+}
+
+static error_t set_bind(struct argp_state *state, struct run *run, const char *word) {
+    run->options.bind = strcmp(word, "cores") == 0;
+    if (run->options.bind || strcmp(word, "none") == 0) return 0;
+    return SW_CLI_WRONG(state, "--bind '%s': none or cores is needed", word);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -82,12 +107,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case KEY_HANG:
         sched->hang_seconds = sw_cli_real(state, "--hang-timeout", arg, 1, 1e9);
         return 0;
+    case KEY_LOST:
+        sched->lost_seconds = sw_cli_real(state, "--lost-timeout", arg, 1, 1e9);
+        return 0;
     case KEY_GRACE:
         sched->grace_seconds = sw_cli_real(state, "--grace", arg, 0, 1e9);
+        return 0;
+    case KEY_CHECKPOINT:
+        sched->checkpoint_seconds = sw_cli_real(state, "--checkpoint", arg, 0, 1e9);
         return 0;
     case KEY_DURABLE:
         sched->durable = true;
         return 0;
+    case KEY_BIND:
+        return set_bind(state, run, arg);
     case KEY_BACKEND:
         set_backend(state, run, arg);
         return 0;
@@ -109,10 +142,12 @@ static const struct argp argp = {
     .options = options,
     .parser = parse_option,
     .args_doc = "SWEEP.yaml",
-    .doc = "Run a sweep. Under mpirun or srun rank 0 hands out rounds and the other ranks train; "
-           "alone, one process does both.\v"
-           "SIGUSR1 and SIGUSR2 stop the sweep at the next safe point, SIGTERM and SIGINT at once; "
-           "--resume goes on from the last committed round of every trial."};
+    .doc =
+        "Run a sweep. Under mpirun or srun rank 0 hands out rounds and the other ranks train; "
+        "alone, one process does both.\v"
+        "SIGUSR1 and SIGUSR2 stop the sweep at the next safe point, SIGTERM and SIGINT within "
+        "seconds; --resume goes on where every trial stood: from its last committed round and the "
+        "checkpoint of the one that was running."};
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
@@ -127,6 +162,16 @@ static void warn_of_lonely_ranks(void) {
                     tasks);
 }
 
+/* A stop signal that comes before sw_sched_run looks for it waits, and one that comes after it is too
+ * late: neither may end a rank, which would leave the others waiting for it. */
+static void hold_stop_signals(void) {
+    sigset_t stop;
+    (void) sigemptyset(&stop);
+    (void) sigaddset(&stop, SIGUSR1);
+    (void) sigaddset(&stop, SIGUSR2);
+    (void) sigprocmask(SIG_BLOCK, &stop, NULL);
+}
+
 /* Everything up to the first training. Collective. */
 static enum sw_status start(struct run *run) {
     int64_t isa = 0;
@@ -135,6 +180,7 @@ static enum sw_status start(struct run *run) {
     SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
     enum sw_status status = sw_backend_probe(sw_backend_find(run->options.backend));
     SW_TRY(sw_comm_agree(status));
+    SW_TRY(sw_sched_check_memory(&run->sweep));
     if (sw_comm_rank() == 0)
         status = sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
     if (status == SW_OK && sw_comm_rank() == 0)
@@ -144,6 +190,7 @@ static enum sw_status start(struct run *run) {
 
 static enum sw_status train(struct run *run, bool *clean) {
     struct sw_sched_observer observer = {0};
+    run->options.silent_seconds = 2 * run->options.lost_seconds;
     if (run->progress != NULL) observer = sw_cli_progress_observer(run->progress);
     enum sw_status outcome = sw_sched_run(&run->sweep, run->sweep.store, run->lock, run->server,
                                           run->isa, &run->options,
@@ -159,13 +206,22 @@ static int report(const struct run *run, enum sw_status outcome) {
     return sw_status_exit_code(outcome);
 }
 
+/* The exit file is the store owner's. A run that was refused for another reason than its owner has a word
+ * to say, too: the script that started it learns the code in no other way. */
+static bool owns_exit_file(const struct run *run) {
+    struct sw_store_lock_info owner;
+    bool alive = false;
+    if (run->lock != NULL) return true;
+    if (sw_comm_rank() != 0 || run->sweep.store[0] == '\0') return false;
+    enum sw_status status = sw_store_lock_peek(run->sweep.store, &owner, &alive);
+    return status == SW_NOT_FOUND || (status == SW_OK && !alive);
+}
+
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
 static void release(struct run *run, int code) {
     sw_cli_progress_destroy(&run->progress);
-    if (run->lock != NULL) {
-        sw_store_exit_write(run->sweep.store, code);
-        sw_store_lock_release(&run->lock);
-    }
+    if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
+    if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
     sw_sweep_fini(&run->sweep);
     SW_FREE(&run->sets.words);
@@ -175,8 +231,14 @@ int sw_cli_run(int argc, char **argv) {
     struct run run = {.options = {.threads = 1,
                                   .attempts = 3,
                                   .hang_seconds = 600,
+                                  .lost_seconds = 30,
                                   .grace_seconds = 60,
+                                  .checkpoint_seconds = 120,
+                                  .bind = true,
                                   .backend = "cpu"}};
+    hold_stop_signals();
+    /* Beyond a limit on file sizes a write is to fail with a message, not to end the process. */
+    (void) signal(SIGXFSZ, SIG_IGN);
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */
     enum sw_status status = sw_proc_start_server("--trainer-server", &run.server);

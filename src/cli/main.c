@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
     const struct command *command = find_command(argv[first]);
     if (command == NULL) return sw_status_exit_code(SW_USAGE);
     if (command->compute) restart_with_environment(argv);
+    (void) prctl(PR_SET_NAME, "sweepstake"); /* after that restart, ps and top would say "exe" */
     char title[64];
     snprintf(title, sizeof title, "sweepstake %s", command->name);
     argv[first] = title;

@@ -20,6 +20,9 @@ void sw_cli_plan_print_json(const struct sw_cli_plan_report *report) {
     json_object_set_new(json, "rounds", json_integer(cost->rounds));
     json_object_set_new(json, "shared_rounds", json_integer(cost->shared_rounds));
     json_object_set_new(json, "store_bytes", json_integer(report->store_bytes));
+    json_object_set_new(json, "checkpoint_bytes", json_integer(report->checkpoint_bytes));
+    json_object_set_new(json, "checkpoint_bytes_sparsest",
+                        json_integer(report->checkpoint_bytes_least));
     json_object_set_new(json, "rank_bytes", json_integer(cost->rank_bytes));
     json_object_set_new(json, "node_bytes", json_integer(cost->node_bytes));
     json_object_set_new(json, "flops", sw_cli_json_real(cost->flops));
@@ -151,6 +154,10 @@ static void print_costs(const struct sw_cli_plan_report *report) {
     printf("store        %s: %s (%lld bytes) when full\n", report->sweep->store,
            sw_text_bytes(bytes, sizeof bytes, (double) report->store_bytes),
            (long long) report->store_bytes);
+    printf(
+        "checkpoint   %s in the largest round, %s in the sparsest; two files per running round\n",
+        sw_text_bytes(bytes, sizeof bytes, (double) report->checkpoint_bytes),
+        sw_text_bytes(more, sizeof more, (double) report->checkpoint_bytes_least));
     printf("memory       %s per worker, and %s per node for the data\n",
            sw_text_bytes(bytes, sizeof bytes, (double) cost->rank_bytes),
            sw_text_bytes(more, sizeof more, (double) cost->node_bytes));

@@ -8,6 +8,7 @@ struct sw_cli_plan_report {
     const struct sw_sweep *sweep; /* borrowed */
     struct sw_plan_cost cost;
     int64_t store_bytes;
+    int64_t checkpoint_bytes, checkpoint_bytes_least; /* of the largest round and of the sparsest */
     int64_t workers;
     double seconds; /* predicted on that many workers; NaN when it was not measured */
 };

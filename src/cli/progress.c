@@ -228,6 +228,10 @@ void sw_cli_progress_finish(struct sw_cli_progress *progress, enum sw_status out
            word, (long long) view->done, (long long) view->total, (long long) view->failed,
            sw_text_seconds(time, sizeof time, sw_clock_monotonic() - progress->begin),
            progress->sweep->store);
+    if (view->failed > 0)
+        printf("failed rounds stay as they are: sweepstake retry %s --failed makes them runnable "
+               "again\n",
+               progress->sweep->store);
     struct sw_cli_ticket best;
     if (sw_cli_scores_best(&progress->scores, 1, &best) == 1)
         printf("best ticket: trial %lld round %lld: %s %% of the weights, test accuracy %.4f "

@@ -20,6 +20,21 @@ static enum sw_status check_plan(const struct sw_sweep *sweep, const struct sw_s
     return status;
 }
 
+/* Settings that are equal may lead to files that are not. */
+static enum sw_status check_data(const struct sw_sweep *sweep, const struct sw_store *store) {
+    for (int64_t i = 0; i < sweep->n_datas; i++) {
+        const struct sw_data_info *then = sw_store_data(store, i), *now = &sweep->datas[i];
+        char before[SW_DIGEST_TEXT], after[SW_DIGEST_TEXT];
+        if (then == NULL || sw_digest_equal(then->checksum, now->checksum)) continue;
+        return SW_FAIL(SW_CONFIG,
+                       "data set %s has changed since %s was made: checksum %s then, %s now; "
+                       "bring the files back, or name another store",
+                       now->name, sweep->store, sw_digest_text(then->checksum, before),
+                       sw_digest_text(now->checksum, after));
+    }
+    return SW_OK;
+}
+
 /* Bitwise equal results need the same kernels throughout. */
 static enum sw_status check_identity(const struct sw_sweep *sweep, const struct sw_store *store,
                                      enum sw_isa isa) {
@@ -48,6 +63,7 @@ static enum sw_status check_existing(const struct sw_sweep *sweep, enum sw_isa i
     struct sw_store *store = NULL;
     SW_TRY(sw_store_open(sweep->store, SW_STORE_READ, &store));
     enum sw_status status = check_plan(sweep, store);
+    if (status == SW_OK) status = check_data(sweep, store);
     if (status == SW_OK) status = check_identity(sweep, store, isa);
     sw_store_close(&store);
     return status;

@@ -125,10 +125,26 @@ enum sw_status sw_comm_broadcast(void *bytes, int64_t length) {
     return broadcast(bytes, length, 0, MPI_COMM_WORLD);
 }
 
+enum sw_status sw_comm_broadcast_from(int rank, void *bytes, int64_t length) {
+    return broadcast(bytes, length, rank, MPI_COMM_WORLD);
+}
+
 enum sw_status sw_comm_node_broadcast(void *bytes, int64_t length) {
     int node_rank, node_size;
     SW_TRY(sw_comm_node(&node_rank, &node_size));
     return broadcast(bytes, length, 0, comm.node);
+}
+
+enum sw_status sw_comm_node_gather(const void *mine, int64_t length, void *all) {
+    int node_rank, node_size;
+    MPI_Request request;
+    SW_TRY(check_whole());
+    SW_TRY(check_length(length));
+    SW_TRY(sw_comm_node(&node_rank, &node_size));
+    SW_TRY(sw_comm_check(MPI_Iallgather(mine, (int) length, MPI_BYTE, all, (int) length, MPI_BYTE,
+                                        comm.node, &request),
+                         "MPI_Iallgather"));
+    return await(&request, "MPI_Iallgather");
 }
 
 enum sw_status sw_comm_node_barrier(void) {

@@ -15,6 +15,10 @@ bool sw_comm_prepare_environment(void) {
     /* Open MPI's write data sieving reads, changes and writes back bytes that belong to other
      * ranks. */
     bool changed = set_variable("OMPI_MCA_fbtl_posix_write_datasieving", "0");
+    /* One of its shared file pointers, which nobody uses here, tries out locks at every open with a file
+     * beside the store; a choice that was made from outside stays. */
+    if (getenv("OMPI_MCA_sharedfp") == NULL)
+        changed |= set_variable("OMPI_MCA_sharedfp", "^lockedfile");
     /* hwloc's OpenCL plug-in loads a library that swallows SIGUSR1. */
     changed |= set_variable("HWLOC_COMPONENTS", "-opencl,-cuda,-nvml,-gl");
     /* Its thread pool starts when it is loaded, and a second thread changes results. */

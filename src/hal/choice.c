@@ -1,17 +1,18 @@
 #include "sweepstake/hal.h"
 
 /* Raise with every change of the table: stores made with another one cannot be resumed. */
-#define CHOICE_VERSION "format-1"
+#define CHOICE_VERSION "format-2"
 
 /* A layer with at most `weights` places multiplies through CSR kernels when at most `percent` of them
  * are kept. First row that fits; the last one of an instruction set has no limit.
- * Measured on one core of an AMD EPYC (Zen 3, 512 KiB of L2) with OpenBLAS 0.3.21, cores Haswell and
- * Nehalem, as forward and both backward products at 64 and 128 lanes, on the dense side with scatter
- * and gather of the values. The machine was not idle: figures that other programs had disturbed were
- * left out. Where both formats take the same time:
- *                 10x100     100x300   300x784   1000x1000  512x3072
- *   avx2          over 100   51-65     40-62     38-60      29-44     percent kept
- *   generic       86-97      57-63     56-60     35-53      51-57 */
+ * Made with `sweepstake bench kernels --tune --batch N`, which prints such rows for the processor at
+ * hand (SWEEPSTAKE_ISA=generic for the plain kernels): forward and both backward products, on the
+ * dense side with scatter and gather of the values. Here on one core of an AMD EPYC (Zen 3, 512 KiB of
+ * L2) with OpenBLAS 0.3.21, at 64 and at 128 lanes (avx2 twice each, generic once each); rows hold the
+ * lower middle. Percent at which both formats take the same time:
+ *                 10x100     100x300   300x784   1000x1000
+ *   avx2          95         70-75     50-60     40-50
+ *   generic       85-95      55-60     55-60     45-60 */
 struct choice {
     int64_t weights;
     enum sw_isa isa;
@@ -19,8 +20,8 @@ struct choice {
 };
 
 static const struct choice choices[] = {
-    {4096, SW_ISA_GENERIC, 85}, {INT64_MAX, SW_ISA_GENERIC, 50}, {4096, SW_ISA_AVX2, 90},
-    {65536, SW_ISA_AVX2, 55},   {1 << 19, SW_ISA_AVX2, 45},      {INT64_MAX, SW_ISA_AVX2, 40},
+    {4096, SW_ISA_GENERIC, 85}, {INT64_MAX, SW_ISA_GENERIC, 55}, {4096, SW_ISA_AVX2, 95},
+    {1 << 16, SW_ISA_AVX2, 70}, {1 << 19, SW_ISA_AVX2, 55},      {INT64_MAX, SW_ISA_AVX2, 45},
 };
 
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz) {

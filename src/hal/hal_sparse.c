@@ -1,5 +1,6 @@
 /* Linear layers of which only the nonzeros are stored. */
 #include "check.h"
+#include "views.h"
 
 #include "sweepstake/memory.h"
 
@@ -32,25 +33,8 @@ static enum sw_status check_csr(const struct sw_csr *csr) {
     return SW_OK;
 }
 
-static enum sw_status upload_new(struct sw_hal *hal, const int32_t *from, int64_t n,
-                                 const char *what, struct sw_buffer **out) {
-    int64_t bytes = n * (int64_t) sizeof *from;
-    SW_TRY(sw_hal_alloc(hal, bytes, what, out));
-    return sw_hal_upload(*out, 0, from, bytes);
-}
-
-static enum sw_status upload_csr(struct sw_hal *hal, const struct sw_csr *csr,
-                                 struct sw_sparse *to) {
-    SW_TRY(upload_new(hal, csr->row_start, csr->rows + 1, "row starts", &to->row_start));
-    SW_TRY(upload_new(hal, csr->column, csr->nnz, "columns", &to->column));
-    SW_TRY(
-        upload_new(hal, csr->column_start, csr->columns + 1, "column starts", &to->column_start));
-    SW_TRY(upload_new(hal, csr->row, csr->nnz, "rows", &to->row));
-    return upload_new(hal, csr->value, csr->nnz, "value places", &to->value);
-}
-
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
-                                    struct sw_sparse **out) {
+                                    enum sw_layer_format format, struct sw_sparse **out) {
     if (hal == NULL || csr == NULL) return SW_FAIL(SW_INTERNAL, "no device or no positions");
     SW_TRY(check_csr(csr));
     struct sw_sparse *sparse = NULL;
@@ -59,7 +43,8 @@ enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr
     sparse->rows = csr->rows;
     sparse->columns = csr->columns;
     sparse->nnz = csr->nnz;
-    enum sw_status status = upload_csr(hal, csr, sparse);
+    sparse->format = format;
+    enum sw_status status = sw_hal_create_views(csr, sparse);
     if (status != SW_OK) {
         sw_hal_sparse_free(&sparse);
         return status;
@@ -70,33 +55,29 @@ enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr
 
 void sw_hal_sparse_free(struct sw_sparse **sparse) {
     if (*sparse == NULL) return;
-    sw_hal_free(&(*sparse)->row_start);
-    sw_hal_free(&(*sparse)->column);
-    sw_hal_free(&(*sparse)->column_start);
-    sw_hal_free(&(*sparse)->row);
-    sw_hal_free(&(*sparse)->value);
+    sw_hal_free_views(*sparse);
     SW_FREE(sparse);
-}
-
-int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse) {
-    return sparse->row_start->bytes + sparse->column->bytes + sparse->column_start->bytes +
-           sparse->row->bytes + sparse->value->bytes;
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions) {
+static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions,
+                                      enum sw_layer_format format) {
     if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device was given");
     if (positions == NULL) return SW_FAIL(SW_INTERNAL, "no positions of a sparse matrix");
     if (positions->hal != hal)
         return SW_FAIL(SW_INTERNAL, "a sparse matrix belongs to another device");
+    if (positions->format != format)
+        return SW_FAIL(SW_INTERNAL, "positions of a sparse matrix were made for %s",
+                       format == SW_FORMAT_CSR ? "copies, not for products"
+                                               : "products, not for copies");
     return SW_OK;
 }
 
 enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, const struct sw_buffer *x,
                                      int64_t ld, struct sw_buffer *y) {
-    SW_TRY(check_positions(hal, positions));
+    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -108,7 +89,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *dy, int64_t ld,
                                            struct sw_buffer *dx) {
-    SW_TRY(check_positions(hal, positions));
+    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
@@ -119,7 +100,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
 enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
                                               const struct sw_buffer *dy, const struct sw_buffer *x,
                                               int64_t ld, struct sw_buffer *dvalues) {
-    SW_TRY(check_positions(hal, positions));
+    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -129,7 +110,7 @@ enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct s
 
 enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, struct sw_buffer *w) {
-    SW_TRY(check_positions(hal, positions));
+    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, w, "w", positions->rows, positions->columns, sizeof(float),
                                values, NULL));
@@ -138,7 +119,7 @@ enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse 
 
 enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
                                     const struct sw_buffer *w, struct sw_buffer *values) {
-    SW_TRY(check_positions(hal, positions));
+    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
     SW_TRY(sw_hal_check_input(hal, w, "w", positions->rows, positions->columns, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, values, "values", positions->nnz, 1, sizeof(float), w, NULL));
     return hal->backend->sparse_gather(hal, positions, w, values);

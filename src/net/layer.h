@@ -61,4 +61,4 @@ const struct sw_layer_ops *sw_layer_ops_of(enum sw_layer_kind kind);
 
 /* Sizes of a layer, given its format. */
 struct sw_layer_sizes sw_layer_measure(const struct sw_layer_desc *desc,
-                                       enum sw_layer_format format, int64_t kept);
+                                       enum sw_layer_format format, enum sw_isa isa, int64_t kept);

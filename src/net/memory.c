@@ -34,7 +34,7 @@ void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int6
         const struct sw_layer_desc *layer = &desc.layers[l];
         enum sw_layer_format format =
             sw_layer_ops_of(layer->kind)->choose_format(layer, isa, kept[l]);
-        struct sw_layer_sizes sizes = sw_layer_measure(layer, format, kept[l]);
+        struct sw_layer_sizes sizes = sw_layer_measure(layer, format, isa, kept[l]);
         out->weights += sizes.values + sizes.bias + sizes.positions;
         out->gradients += sizes.values + sizes.bias;
         out->workspace += sizes.dense;

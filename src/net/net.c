@@ -33,7 +33,7 @@ static enum sw_status add_positions(struct sw_net *net, struct sw_net_layer *lay
     int64_t rows = 0, columns = 0;
     layer->ops->matrix(&layer->desc, &rows, &columns);
     SW_TRY(sw_csr_from_mask(mask, rows, columns, &csr));
-    enum sw_status status = sw_hal_sparse_create(net->hal, &csr, &layer->positions);
+    enum sw_status status = sw_hal_sparse_create(net->hal, &csr, layer->format, &layer->positions);
     sw_csr_fini(&csr);
     if (status == SW_OK) net->memory.weights += sw_hal_sparse_bytes(layer->positions);
     return status;
@@ -57,7 +57,7 @@ static enum sw_status add_layer(struct sw_net *net, const struct sw_layer_desc *
     layer->weight = &net->params[2 * l];
     layer->bias = &net->params[2 * l + 1];
 
-    struct sw_layer_sizes sizes = sw_layer_measure(desc, layer->format, kept);
+    struct sw_layer_sizes sizes = sw_layer_measure(desc, layer->format, sw_hal_isa(net->hal), kept);
     SW_TRY(add_param(net, weight, kept));
     SW_TRY(add_param(net, bias, bias->count));
     if (sizes.positions > 0) SW_TRY(add_positions(net, layer, mask));

@@ -21,9 +21,10 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     /* While pruning: initial weights, trained weights and scores of the whole network. */
     int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
+    int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
            memory.workspace + sw_train_state_bytes(spec, round->survivors) +
-           (int64_t) payload.total + pruning + order;
+           (int64_t) payload.total + pruning + order + checkpoint;
 }
 
 void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {

@@ -8,6 +8,7 @@
 #include "meter.h"
 #include "report.h"
 #include "signals.h"
+#include "slots.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/system.h"
 #include "sweepstake/text.h"
@@ -86,6 +87,17 @@ enum sw_status sw_coordinator_scan(struct sw_coordinator *coordinator, struct sw
     return sw_ledger_start(&coordinator->ledger);
 }
 
+static bool is_committed(void *context, int64_t row) {
+    const struct sw_coordinator *coordinator = context;
+    if (row >= coordinator->site->sweep->n_rounds) return true;
+    uint8_t phase = coordinator->ledger.phase[row];
+    return phase == SW_PHASE_DONE || phase == SW_PHASE_FAILED;
+}
+
+void sw_coordinator_tidy(struct sw_coordinator *coordinator) {
+    sw_slots_tidy(coordinator->site->slots, is_committed, coordinator);
+}
+
 void sw_coordinator_stop(struct sw_coordinator *coordinator, enum sw_status why, const char *text,
                          double grace, const struct sw_times *times) {
     double deadline = times->now + fmax(grace, 0);
@@ -137,6 +149,7 @@ static enum sw_status take_result(struct sw_coordinator *coordinator, int rank,
     seat->row = -1;
     if (message->status != SW_OK) {
         SW_TRY(sw_ledger_give_back(&coordinator->ledger, message->row));
+        if (message->status == SW_STOPPED) return SW_OK; /* as we asked */
         sw_coordinator_stop(coordinator, (enum sw_status) message->status, message->text, 0, times);
         return SW_OK;
     }
@@ -318,18 +331,28 @@ static enum sw_status finish(struct sw_coordinator *coordinator, bool *busy) {
     return SW_OK;
 }
 
-static void look_for_signals(struct sw_coordinator *coordinator, const struct sw_times *times) {
-    bool at_once;
+/* Running rounds are ended at their next step and give back what they have saved; without
+ * checkpoints they may finish within the time that they have. */
+static enum sw_status look_for_signals(struct sw_coordinator *coordinator,
+                                       const struct sw_times *times) {
+    const struct sw_sched_options *options = coordinator->site->options;
+    bool at_once, saves = options->checkpoint_seconds > 0;
     const char *name = sw_signals_seen(&at_once);
-    if (name == NULL) return;
-    sw_coordinator_stop(coordinator, SW_STOPPED, name,
-                        at_once ? 0 : coordinator->site->options->grace_seconds, times);
+    if (name == NULL) return SW_OK;
+    double grace = at_once ? 0 : options->grace_seconds;
+    sw_coordinator_stop(coordinator, SW_STOPPED, name, saves ? fmax(grace, SW_SAVE_SECONDS) : grace,
+                        times);
+    if (!saves || coordinator->asked_to_save) return SW_OK;
+    coordinator->asked_to_save = true;
+    for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++)
+        if (!coordinator->seats[rank].lost) SW_TRY(say(coordinator, rank, SW_MESSAGE_SAVE));
+    return SW_OK;
 }
 
 enum sw_status sw_coordinator_step(struct sw_coordinator *coordinator, const struct sw_times *times,
                                    bool *busy) {
     if (coordinator->state == SW_COORDINATOR_ENDED) return SW_OK;
-    look_for_signals(coordinator, times);
+    SW_TRY(look_for_signals(coordinator, times));
     if (coordinator->state == SW_COORDINATOR_WORKING) SW_TRY(hand_out(coordinator, busy));
     if (coordinator->n_news > 0) { /* after handing out, so that no worker waits for the observer */
         sw_report_news(coordinator, times);

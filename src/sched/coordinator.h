@@ -35,6 +35,7 @@ struct sw_coordinator {
     int64_t n_news, news_capacity;
     double started, deadline, pulsed_at, ticked_at;
     double measured_seconds, measured_flops; /* of the rounds of this run */
+    bool asked_to_save;                      /* the workers, because of a signal */
     enum sw_status left_for;                 /* why the last worker that left did so */
     char left_text[256];
     enum sw_status stop; /* SW_OK, SW_STOPPED, or what went wrong */
@@ -53,6 +54,9 @@ void sw_coordinator_close(struct sw_coordinator *coordinator);
  * Errors: SW_IO, SW_NOMEM, SW_INTERNAL. */
 enum sw_status sw_coordinator_scan(struct sw_coordinator *coordinator,
                                    struct sw_times *times) SW_NODISCARD;
+
+/* Remove the checkpoints of rounds that are committed. */
+void sw_coordinator_tidy(struct sw_coordinator *coordinator);
 
 /* A message from a worker. Errors: SW_NOMEM, SW_INTERNAL. */
 enum sw_status sw_coordinator_take(struct sw_coordinator *coordinator, int rank,

@@ -1,10 +1,14 @@
 #include "parcel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "sweepstake/text.h"
 
 #define MAGIC 0x31304b4c42575353u /* "SSWBLK01" */
 #define ALIGNMENT ((size_t) 64)
@@ -47,9 +51,10 @@ enum sw_status sw_parcel_create(const struct sw_parcel_need *need, struct sw_par
         return SW_FAIL(SW_INTERNAL, "cannot make memory to share with a trainer: %s",
                        strerror(errno));
     enum sw_status status = SW_OK;
-    if (ftruncate(fd, (off_t) total) != 0)
-        status = SW_FAIL(SW_NOMEM, "cannot make %zu bytes to share with a trainer: %s", total,
-                         strerror(errno));
+    int failure = posix_fallocate(fd, 0, (off_t) total);
+    if (failure != 0)
+        status = SW_FAIL(SW_NOMEM, "cannot have %zu bytes to share with a trainer: %s", total,
+                         strerror(failure));
     if (status == SW_OK) status = map_memory(fd, total, &parcel);
     if (status != SW_OK) {
         (void) close(fd);
@@ -128,4 +133,23 @@ enum sw_status sw_parcel_result(const struct sw_parcel *parcel, int64_t row,
         return SW_FAIL(SW_INTERNAL, "the trainer handed over no record of row %lld",
                        (long long) row);
     return SW_OK;
+}
+
+/* ---- notes ----------------------------------------------------------------------------------- */
+
+void sw_parcel_add_note(struct sw_parcel *parcel, const char *text) {
+    struct sw_parcel_header *header = parcel->header;
+    int64_t n = atomic_load_explicit(&header->n_notes, memory_order_relaxed);
+    if (n < 0 || n >= SW_PARCEL_NOTES) return;
+    SW_TEXT_COPY(header->note[n], text);
+    atomic_store_explicit(&header->n_notes, n + 1, memory_order_release);
+}
+
+bool sw_parcel_note(const struct sw_parcel *parcel, int64_t index, char *out, size_t size) {
+    const struct sw_parcel_header *header = parcel->header;
+    int64_t n = atomic_load_explicit(&header->n_notes, memory_order_acquire);
+    if (index >= n || index >= SW_PARCEL_NOTES) return false;
+    size_t length = strnlen(header->note[index], sizeof header->note[index]);
+    (void) snprintf(out, size, "%.*s", (int) length, header->note[index]);
+    return true;
 }

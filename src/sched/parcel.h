@@ -8,10 +8,12 @@
 
 #include <stdatomic.h>
 
+#include "slots.h"
 #include "sweepstake/sweep.h"
 #include "sweepstake/trial.h"
 
 #define SW_PARCEL_INPUTS 3
+#define SW_PARCEL_NOTES 8 /* more are dropped */
 
 struct sw_parcel_input {
     int64_t row;     /* a round that this one starts from */
@@ -27,12 +29,20 @@ struct sw_parcel_header {
     int64_t rank, threads, attempt;
     double assigned;
     char backend[32];
+    double checkpoint_seconds; /* between two checkpoints; 0: none */
+    int64_t durable;
+    char slots[SW_SLOTS_PATH];
+    struct sw_digest identity; /* of what a checkpoint depends on */
     int64_t n_inputs;
     struct sw_parcel_input input[SW_PARCEL_INPUTS];
+    /* Written by the worker meanwhile: 1 asks to take a checkpoint and end. */
+    _Atomic int64_t stop;
     /* Written by the trainer. */
     _Atomic int64_t ticks; /* grows with every sign of life */
     _Atomic int64_t step, steps;
     int64_t length[SW_SECTION_COUNT]; /* bytes handed over */
+    _Atomic int64_t n_notes;
+    char note[SW_PARCEL_NOTES][320]; /* for people */
 };
 
 struct sw_parcel {
@@ -57,6 +67,10 @@ enum sw_status sw_parcel_create(const struct sw_parcel_need *need,
  * SW_INTERNAL. */
 enum sw_status sw_parcel_map(int fd, struct sw_parcel *out) SW_NODISCARD;
 void sw_parcel_close(struct sw_parcel *parcel);
+
+/* In the trainer: leave a note. In the worker: copy note `index` out; false when there is none. */
+void sw_parcel_add_note(struct sw_parcel *parcel, const char *text);
+bool sw_parcel_note(const struct sw_parcel *parcel, int64_t index, char *out, size_t size);
 
 void *sw_parcel_input_bytes(const struct sw_parcel *parcel, int64_t index);
 void *sw_parcel_section(const struct sw_parcel *parcel, enum sw_section section);

@@ -36,6 +36,7 @@ static bool check_fields(const struct sw_message *message, int64_t n_rounds) {
     case SW_MESSAGE_READY:
     case SW_MESSAGE_BYE:
     case SW_MESSAGE_PULSE:
+    case SW_MESSAGE_SAVE:
     case SW_MESSAGE_RELEASE:
         return true;
     case SW_MESSAGE_BEAT:

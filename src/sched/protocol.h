@@ -6,6 +6,8 @@
  *       BEAT every second         -->
  *       NOTICE (a trainer crashed)-->
  *       RESULT row (and READY)    -->
+ *              <--  SAVE (checkpoint, end)
+ *       RESULT row, STOPPED       -->
  *              <--  RELEASE (drop what you do)
  *       BYE (I write no more)     -->
  *              <--  END outcome
@@ -25,6 +27,7 @@ enum sw_message_kind {
     SW_MESSAGE_BYE,
     SW_MESSAGE_ASSIGN, /* first of the messages to a worker */
     SW_MESSAGE_PULSE,
+    SW_MESSAGE_SAVE,
     SW_MESSAGE_RELEASE,
     SW_MESSAGE_END,
     SW_MESSAGE_KINDS
@@ -45,7 +48,8 @@ struct sw_message {
     int64_t attempt;     /* ASSIGN: from 1, lost workers counted */
     int64_t activity;    /* BEAT: enum sw_activity */
     int64_t step, steps; /* BEAT: how far the training is */
-    int64_t status; /* RESULT: SW_OK when committed, else why the sweep has to stop; LEAVE, END */
+    int64_t status; /* RESULT: SW_OK when committed, SW_STOPPED when given back as SAVE asked, else
+                       why the sweep has to stop; LEAVE, END */
     int64_t flag;   /* RESULT: 1 when committed as failed; END: 1 when every rank is there */
     double seconds; /* RESULT: from assignment to the last write */
     char text[424]; /* NOTICE, RESULT, LEAVE, END: for a person */

@@ -82,6 +82,8 @@ void sw_report_news(struct sw_coordinator *coordinator, const struct sw_times *t
         return;
     }
     struct sw_sched_view view = sw_report_view(coordinator, times);
+    /* Rounds that came with this one have not been told yet. */
+    view.done -= coordinator->n_news;
     observer->round_done(observer->context, &view, &record);
 }
 

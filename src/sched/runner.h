@@ -2,6 +2,8 @@
  * other. */
 #pragma once
 
+#include <sched.h>
+
 #include "parcel.h"
 #include "sweepstake/proc.h"
 
@@ -12,7 +14,8 @@ struct sw_runner_order {
     int64_t data; /* number of the data set, for the trainer to keep it mapped */
     int64_t data_bytes;
     int32_t threads;
-    int32_t isa; /* enum sw_isa */
+    int32_t isa;    /* enum sw_isa */
+    cpu_set_t cpus; /* where it runs; none: where it may */
 };
 
 /* Trainer to worker: the round is in the parcel, or it could not be run. */

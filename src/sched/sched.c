@@ -10,6 +10,7 @@
 
 #include "coordinator.h"
 #include "meter.h"
+#include "report.h"
 #include "signals.h"
 #include "sweepstake/comm.h"
 #include "sweepstake/system.h"
@@ -25,10 +26,12 @@
 struct rank {
     struct sw_site site;
     struct sw_store *store;
+    char slots[SW_SLOTS_PATH];
     struct sw_share share;
     struct sw_times times;
     struct sw_inbox *inbox;
     bool coordinates, works;
+    char note[400]; /* about the placement, for rank 0 to tell */
     struct sw_coordinator coordinator;
     struct sw_worker worker;
 };
@@ -42,6 +45,9 @@ static enum sw_status check_options(const struct sw_sweep *sweep,
     if (options->attempts < 1)
         return SW_FAIL(SW_USAGE, "a round needs at least 1 attempt, not %" PRId64,
                        options->attempts);
+    if (!(options->checkpoint_seconds >= 0))
+        return SW_FAIL(SW_USAGE, "checkpoints every %g s are not possible",
+                       options->checkpoint_seconds);
     if (sw_backend_find(options->backend) == NULL)
         return SW_FAIL(SW_UNSUPPORTED, "this build has no backend '%s'", options->backend);
     for (int64_t i = 0; i < sweep->n_archs; i++)
@@ -63,6 +69,7 @@ static enum sw_status set_core(struct sw_server *server, enum sw_isa isa) {
 /* What this rank needs by itself. */
 static enum sw_status set_up_alone(struct rank *rank) {
     SW_TRY(check_options(rank->site.sweep, rank->site.options));
+    SW_TRY(sw_slots_folder(rank->site.store_path, rank->slots));
     if (rank->works) SW_TRY(set_core(rank->site.server, rank->site.isa));
     return sw_store_open(rank->site.store_path, SW_STORE_WRITE, &rank->store);
 }
@@ -76,6 +83,13 @@ static enum sw_status set_up_roles(struct rank *rank, const struct sw_sched_obse
     return rank->works ? sw_worker_open(&rank->site, 0, &rank->times, &rank->worker) : SW_OK;
 }
 
+/* A process that is alone has nobody to keep away from, and does not know of others like it. */
+static enum sw_status place(struct rank *rank) {
+    if (!rank->site.options->bind || sw_comm_size() == 1) return SW_OK;
+    return sw_placement_agree(rank->works, rank->site.options->threads, &rank->site.cpus,
+                              rank->note, sizeof rank->note);
+}
+
 /* Every step ends in agreement, so that no rank goes on while another has given up. */
 static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *observer,
                              struct sw_store_lock *lock) {
@@ -84,8 +98,13 @@ static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *
     rank->site.isa = (enum sw_isa) isa;
     SW_TRY(sw_comm_agree(set_up_alone(rank)));
     SW_TRY(sw_share_open(rank->site.sweep, &rank->share));
+    SW_TRY(place(rank));
     SW_TRY(sw_comm_agree(set_up_roles(rank, observer, lock)));
-    return rank->coordinates ? sw_coordinator_scan(&rank->coordinator, &rank->times) : SW_OK;
+    if (!rank->coordinates) return SW_OK;
+    if (rank->note[0] != '\0') sw_report_notice(&rank->coordinator, "%s", rank->note);
+    SW_TRY(sw_coordinator_scan(&rank->coordinator, &rank->times));
+    sw_coordinator_tidy(&rank->coordinator);
+    return SW_OK;
 }
 
 static void tear_down(struct rank *rank) {
@@ -183,6 +202,7 @@ enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path
     rank.site.silent_seconds = options->silent_seconds > 0 ? options->silent_seconds
                                                            : SILENT_SECONDS;
     rank.site.store = &rank.store;
+    rank.site.slots = rank.slots;
     rank.site.share = &rank.share;
     sw_signals_catch(&signals);
     bool whole = true;
@@ -191,6 +211,7 @@ enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path
         whole = false; /* whoever leaves the loop early leaves the others behind */
         status = run_loop(&rank);
         if (status == SW_OK) status = conclude(&rank, &whole);
+        if (rank.coordinates) sw_coordinator_tidy(&rank.coordinator);
         (void) sw_comm_flush(FLUSH_SECONDS);
     }
     tear_down(&rank);

@@ -24,37 +24,6 @@ struct offer {
     uint64_t device, inode;
 };
 
-/* ---- memory of the node ---------------------------------------------------------------------- */
-
-/* Bytes that new processes can have, -1 when unknown. */
-static int64_t read_available(void) {
-    int64_t kib = -1;
-    char line[128];
-    FILE *file = fopen("/proc/meminfo", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "MemAvailable:", 13) == 0) kib = strtoll(line + 13, NULL, 10);
-    if (file != NULL) (void) fclose(file);
-    return kib < 0 ? -1 : kib * 1024;
-}
-
-/* The node's data sets and the trainings of its workers have to fit into what is free. */
-static enum sw_status check_memory(const struct sw_sweep *sweep, int workers) {
-    int64_t data = 0, rank = 0, available = read_available();
-    for (int64_t i = 0; i < sweep->n_datas; i++)
-        data += sweep->datas[i].block_bytes;
-    for (int64_t row = 0; row < sweep->n_rounds; row++)
-        if (sweep->rounds[row].rank_bytes > rank) rank = sweep->rounds[row].rank_bytes;
-    if (available < 0 || data + workers * rank <= available) return SW_OK;
-    char texts[3][24], host[64] = "this node";
-    (void) gethostname(host, sizeof host - 1);
-    return SW_FAIL(SW_UNSUPPORTED,
-                   "%s has %s of free memory, but its data sets need %s and each of its %d workers "
-                   "up to %s: start fewer workers there",
-                   host, sw_text_bytes(texts[0], sizeof *texts, (double) available),
-                   sw_text_bytes(texts[1], sizeof *texts, (double) data), workers,
-                   sw_text_bytes(texts[2], sizeof *texts, (double) rank));
-}
-
 /* ---- the first rank of a node decodes -------------------------------------------------------- */
 
 /* The settings of the first trial that uses a data set; trials that share it have the same. */
@@ -74,9 +43,13 @@ static int reopen_readonly(int64_t pid, int64_t fd) {
 static enum sw_status decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                              int memory) {
     size_t bytes = (size_t) info->block_bytes;
-    if (ftruncate(memory, (off_t) bytes) != 0)
-        return SW_FAIL(SW_NOMEM, "cannot make %zu bytes for the data set %s: %s", bytes, info->name,
-                       strerror(errno));
+    char size[24];
+    /* Taken now, so that too little is an error here and no signal in the middle of decoding. */
+    int failure = posix_fallocate(memory, 0, (off_t) bytes);
+    if (failure != 0)
+        return SW_FAIL(SW_NOMEM, "cannot have %s of shared memory for the data set %s: %s",
+                       sw_text_bytes(size, sizeof size, (double) bytes), info->name,
+                       strerror(failure));
     void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (map == MAP_FAILED)
         return SW_FAIL(SW_NOMEM, "cannot map %zu bytes for the data set %s: %s", bytes, info->name,
@@ -121,8 +94,7 @@ static enum sw_status decode_data(const struct sw_sweep *sweep, int64_t data, in
 }
 
 static enum sw_status decode_all(const struct sw_sweep *sweep, struct sw_share *share,
-                                 struct offer *offers, int workers) {
-    SW_TRY(check_memory(sweep, workers));
+                                 struct offer *offers) {
     for (int64_t i = 0; i < share->n; i++)
         SW_TRY(decode_data(sweep, i, &share->fds[i], &offers[i]));
     return SW_OK;
@@ -165,7 +137,7 @@ static enum sw_status share_data(const struct sw_sweep *sweep, struct sw_share *
     bool idle = sw_comm_rank() == 0 && sw_comm_size() > 1;
     int workers = node_size - (idle ? 1 : 0);
     enum sw_status status = SW_OK;
-    if (node_rank == 0 && workers > 0) status = decode_all(sweep, share, offers, workers);
+    if (node_rank == 0 && workers > 0) status = decode_all(sweep, share, offers);
     SW_TRY(sw_comm_agree(status));
     SW_TRY(sw_comm_node_broadcast(offers, share->n * (int64_t) sizeof *offers));
     if (node_rank != 0) status = accept_all(sweep, share, offers);

@@ -10,6 +10,6 @@ struct sw_share {
 };
 
 /* Decode, share and map. Collective over all ranks; the outcome is the same everywhere. Errors:
- * those of sw_data_decode; SW_UNSUPPORTED when the node has too little memory; SW_INTERNAL. */
+ * those of sw_data_decode; SW_NOMEM; SW_INTERNAL. */
 enum sw_status sw_share_open(const struct sw_sweep *sweep, struct sw_share *out) SW_NODISCARD;
 void sw_share_close(struct sw_share *share);

@@ -24,13 +24,18 @@ static void take_note(int number) {
 
 void sw_signals_catch(struct sw_signals *signals) {
     struct sigaction action = {.sa_handler = take_note, .sa_flags = SA_RESTART};
+    sigset_t caught;
+    (void) sigemptyset(&caught);
     for (size_t i = 0; i < N_KNOWN; i++) {
         seen[i] = 0;
         (void) sigaction(known[i].number, &action, &signals->saved[i]);
+        (void) sigaddset(&caught, known[i].number);
     }
+    (void) sigprocmask(SIG_UNBLOCK, &caught, &signals->mask);
 }
 
 void sw_signals_release(const struct sw_signals *signals) {
+    (void) sigprocmask(SIG_SETMASK, &signals->mask, NULL);
     for (size_t i = 0; i < N_KNOWN; i++)
         (void) sigaction(known[i].number, &signals->saved[i], NULL);
 }

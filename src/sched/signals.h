@@ -6,9 +6,11 @@
 
 struct sw_signals {
     struct sigaction saved[4];
+    sigset_t mask;
 };
 
-/* Take a note of SIGUSR1, SIGUSR2, SIGTERM and SIGINT from now on, forgetting earlier ones. */
+/* Take a note of SIGUSR1, SIGUSR2, SIGTERM and SIGINT from now on, also of those that came while
+ * they were blocked. */
 void sw_signals_catch(struct sw_signals *signals);
 void sw_signals_release(const struct sw_signals *signals);
 

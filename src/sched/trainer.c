@@ -13,6 +13,7 @@
 #include "runner.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/text.h"
+#include "trainer_sink.h"
 
 /* A data set that was used before. */
 struct mapped_data {
@@ -26,42 +27,6 @@ struct trainer {
     struct mapped_data *data;
     int64_t n_data;
 };
-
-/* ---- sink over the parcel -------------------------------------------------------------------- */
-
-static enum sw_status load_input(void *context, int64_t row, enum sw_section section, void *out,
-                                 size_t bytes) {
-    const struct sw_parcel *parcel = context;
-    for (int64_t i = 0; i < parcel->header->n_inputs; i++) {
-        const struct sw_parcel_input *input = &parcel->header->input[i];
-        if (input->row != row || input->section != (int64_t) section) continue;
-        if ((size_t) input->bytes != bytes)
-            return SW_FAIL(SW_DAMAGED, "row %lld has %lld bytes of %s, not %zu", (long long) row,
-                           (long long) input->bytes, sw_section_name(section), bytes);
-        memcpy(out, sw_parcel_input_bytes(parcel, i), bytes);
-        return SW_OK;
-    }
-    return SW_FAIL(SW_NOT_FOUND, "%s of row %lld was not provided", sw_section_name(section),
-                   (long long) row);
-}
-
-static enum sw_status save_section(void *context, enum sw_section section, const void *from,
-                                   size_t bytes) {
-    struct sw_parcel *parcel = context;
-    if (bytes > parcel->layout.bytes[section])
-        return SW_FAIL(SW_INTERNAL, "%zu bytes of %s, but only %zu were planned", bytes,
-                       sw_section_name(section), parcel->layout.bytes[section]);
-    if (bytes > 0) memcpy(sw_parcel_section(parcel, section), from, bytes);
-    parcel->header->length[section] = (int64_t) bytes;
-    return SW_OK;
-}
-
-static void tell_progress(void *context, const struct sw_progress *progress) {
-    struct sw_parcel *parcel = context;
-    atomic_store_explicit(&parcel->header->step, progress->step, memory_order_relaxed);
-    atomic_store_explicit(&parcel->header->steps, progress->steps, memory_order_relaxed);
-    (void) atomic_fetch_add_explicit(&parcel->header->ticks, 1, memory_order_relaxed);
-}
 
 /* ---- device and data ------------------------------------------------------------------------- */
 
@@ -120,6 +85,14 @@ static void reset_peak_memory(void) {
     (void) close(fd);
 }
 
+/* Before the device makes its threads, which inherit it. Where it is refused (the system took cores away
+ * meanwhile) the training runs where it may: the record names the cores. */
+static void bind_cores(const struct sw_runner_order *order) {
+    if (CPU_COUNT(&order->cpus) == 0) return;
+    int refused = sched_setaffinity(0, sizeof order->cpus, &order->cpus);
+    (void) refused;
+}
+
 static enum sw_status run_round(struct trainer *trainer, struct sw_parcel *parcel, int data_fd,
                                 const struct sw_runner_order *order) {
     const struct sw_parcel_header *header = parcel->header;
@@ -129,12 +102,13 @@ static enum sw_status run_round(struct trainer *trainer, struct sw_parcel *parce
                                    .threads = header->threads,
                                    .attempt = header->attempt,
                                    .assigned = header->assigned};
-    struct sw_sink sink = {
-        .context = parcel, .load = load_input, .save = save_section, .progress = tell_progress};
+    struct sw_trainer_sink sink;
     reset_peak_memory();
+    bind_cores(order);
     SW_TRY(open_device(trainer, parcel, order));
     SW_TRY(open_data(trainer, &header->task, data_fd, order, &data));
-    return sw_trial_run_round(&header->task, trainer->hal, data, &place, &sink);
+    sw_trainer_sink_open(parcel, &sink);
+    return sw_trial_run_round(&header->task, trainer->hal, data, &place, &sink.sink);
 }
 
 /* Run one order; the answer goes back. False when the rank is gone. */

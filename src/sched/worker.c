@@ -114,6 +114,11 @@ enum sw_status sw_worker_take(struct sw_worker *worker, const struct sw_message 
         /* Rank 0 may have taken this worker for lost and given it a second round: it keeps the
          * first. */
         return worker->state == SW_WORKER_IDLE ? sw_worker_begin(worker, message, times) : SW_OK;
+    case SW_MESSAGE_SAVE:
+        worker->saving = true;
+        if (worker->state == SW_WORKER_TRAINING)
+            atomic_store_explicit(&worker->parcel.header->stop, 1, memory_order_relaxed);
+        return SW_OK;
     case SW_MESSAGE_RELEASE: {
         struct sw_message bye = sw_message_make(SW_MESSAGE_BYE, worker->site->run);
         drop_round(worker);

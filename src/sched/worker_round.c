@@ -17,6 +17,7 @@ static enum sw_status commit(struct sw_worker *worker, const struct sw_payload *
     SW_TRY(sw_worker_beat(worker, SW_ACTIVITY_STORE, times->now));
     enum sw_status status = sw_store_commit(*worker->site->store, worker->row, payload,
                                             worker->site->options->durable);
+    if (status == SW_OK) sw_slots_remove(worker->site->slots, worker->row);
     return sw_worker_result(worker, status, failed, sw_clock_monotonic());
 }
 
@@ -83,12 +84,18 @@ static enum sw_status start_training(struct sw_worker *worker, const struct sw_t
                                     .data = data,
                                     .data_bytes = worker->task->data.block_bytes,
                                     .threads = site->options->threads,
-                                    .isa = (int32_t) site->isa};
+                                    .isa = (int32_t) site->isa,
+                                    .cpus = site->cpus};
     header->rank = sw_comm_rank();
     header->threads = site->options->threads;
     header->attempt = worker->handed - 1 + worker->attempt;
     header->assigned = worker->assigned_wall;
     SW_TEXT_COPY(header->backend, site->options->backend);
+    header->checkpoint_seconds = site->options->checkpoint_seconds;
+    header->durable = site->options->durable;
+    SW_TEXT_COPY(header->slots, site->slots);
+    header->identity = sw_slots_identify(&worker->task->plan, sw_store_identity(*site->store),
+                                         site->options->backend);
     enum sw_status status = sw_runner_begin(&worker->runner, &worker->parcel,
                                             site->share->fds[data], &order);
     if (status != SW_OK) return sw_worker_leave(worker, status);
@@ -96,6 +103,7 @@ static enum sw_status start_training(struct sw_worker *worker, const struct sw_t
     worker->ticks = 0;
     worker->ticked_at = times->patient;
     worker->hung = false;
+    worker->notes = 0;
     /* From now on silence means something again. */
     return sw_worker_beat(worker, SW_ACTIVITY_TRAINING, times->now);
 }
@@ -114,6 +122,21 @@ static enum sw_status look_for_hang(struct sw_worker *worker, const struct sw_ti
     return sw_runner_kill(&worker->runner);
 }
 
+/* Hand on what the trainer has to say. */
+static enum sw_status tell_notes(struct sw_worker *worker) {
+    struct sw_message message = sw_worker_message(worker, SW_MESSAGE_NOTICE);
+    while (sw_parcel_note(&worker->parcel, worker->notes, message.text, sizeof message.text)) {
+        worker->notes++;
+        if (message.text[0] != '\0') SW_TRY(sw_worker_say(worker, &message));
+    }
+    return SW_OK;
+}
+
+/* Saved and ended, as we asked. */
+static bool has_given_back(const struct sw_worker *worker) {
+    return worker->saving && worker->runner.failure == SW_STOPPED;
+}
+
 enum sw_status sw_worker_watch(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
     enum sw_runner_news news;
     char why[256] = "";
@@ -121,6 +144,7 @@ enum sw_status sw_worker_watch(struct sw_worker *worker, const struct sw_times *
     if (status == SW_OK && news == SW_RUNNER_BUSY) status = look_for_hang(worker, times);
     if (status != SW_OK) return sw_worker_leave(worker, status);
     *busy |= news != SW_RUNNER_BUSY;
+    SW_TRY(tell_notes(worker));
     switch (news) {
     case SW_RUNNER_DONE:
         return commit_round(worker, times);
@@ -128,6 +152,8 @@ enum sw_status sw_worker_watch(struct sw_worker *worker, const struct sw_times *
         /* Not the round's fault, and not this time only: no device, no such backend. */
         if (worker->runner.failure == SW_UNSUPPORTED)
             return sw_worker_leave(worker, SW_FAIL(SW_UNSUPPORTED, "%s", why));
+        if (has_given_back(worker))
+            return sw_worker_result(worker, SW_FAIL(SW_STOPPED, "%s", why), false, times->now);
         sw_runner_dismiss(&worker->runner, true);
         return end_attempt(worker, why, times);
     case SW_RUNNER_DIED:
@@ -207,6 +233,8 @@ static enum sw_status reopen_store(const struct sw_site *site) {
 /* Read what the round starts from. The coordinator knows that it was committed, but a network
  * file system may still show older bytes. */
 enum sw_status sw_worker_load(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
+    if (worker->saving)
+        return sw_worker_result(worker, SW_FAIL(SW_STOPPED, "not begun"), false, times->now);
     if (times->now < worker->load_again) return SW_OK;
     *busy = true;
     SW_TRY(sw_worker_beat(worker, SW_ACTIVITY_STORE, times->now));
@@ -231,6 +259,7 @@ static enum sw_status take_over(struct sw_worker *worker, bool *finished,
     enum sw_status status = sw_store_check_round(*worker->site->store, worker->row, true, &check);
     if (status != SW_OK || check.state == SW_ROUND_COMMITTED) {
         *finished = true;
+        if (status == SW_OK) sw_slots_remove(worker->site->slots, worker->row);
         return sw_worker_result(worker, status, status == SW_OK && check.failed,
                                 sw_clock_monotonic());
     }

@@ -17,8 +17,9 @@
 #include "sweepstake/memory.h"
 
 #define LOCK_BYTES 512
-#define BEAT_SECONDS 1.0
-#define TRIES 16 /* a taker starts again when another one was faster */
+#define BEAT_SECONDS 0.9  /* the owner's loop comes by once per second */
+#define WATCH_SECONDS 2.0 /* two beats */
+#define TRIES 16          /* a taker starts again when another one was faster */
 
 /* A process as others can recognise it: pids are reused, and mean nothing in another pid namespace
  * or after a reboot. */
@@ -86,10 +87,6 @@ static bool may_run(const struct sw_store_lock_info *info, const struct process_
     if (strcmp(now.boot, mark->boot) != 0) return false;
     if (strcmp(now.name_space, mark->name_space) != 0) return true;
     return now.start[0] != '\0' && strcmp(now.start, mark->start) == 0;
-}
-
-static bool is_alive(const struct sw_store_lock_info *info, const struct process_mark *mark) {
-    return sw_clock_wall() - info->heartbeat <= SW_LOCK_STALE_SECONDS && may_run(info, mark);
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
@@ -176,14 +173,49 @@ static bool is_named(int fd, const char *path) {
            mine.st_dev == named.st_dev;
 }
 
+/* ---- is the owner alive? ------------------------------------------------------------------- */
+
+/* Look whether the owner still writes. Asks no clock but ours: clocks of two hosts differ, and a clock may
+ * jump. The file is opened anew each time, because network file systems look again only then. */
+static bool is_beating(const char *path, const struct sw_store_lock_info *info) {
+    double end = sw_clock_monotonic() + WATCH_SECONDS;
+    bool changed = false;
+    while (!changed && sw_clock_monotonic() < end) {
+        struct sw_store_lock_info now = {0};
+        struct process_mark mark;
+        sw_clock_sleep(0.1);
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0) return false;
+        changed = read_lock(fd, path, &now, &mark) == SW_OK && now.heartbeat != info->heartbeat;
+        (void) close(fd);
+    }
+    return changed;
+}
+
+/* A heartbeat of long ago or of the future may come from another clock. */
+static bool is_odd(const struct sw_store_lock_info *info) {
+    return !(fabs(sw_clock_wall() - info->heartbeat) <= SW_LOCK_STALE_SECONDS);
+}
+
+static bool is_alive(const char *path, const struct sw_store_lock_info *info,
+                     const struct process_mark *mark) {
+    return may_run(info, mark) && (!is_odd(info) || is_beating(path, info));
+}
+
 /* ---- take ----------------------------------------------------------------------------------- */
 
 static enum sw_status refuse(const char *path, const struct sw_store_lock_info *owner) {
-    char ago[24];
-    sw_text_seconds(ago, sizeof ago, fmax(0, sw_clock_wall() - owner->heartbeat));
+    char ago[64], seconds[24];
+    double age = sw_clock_wall() - owner->heartbeat;
+    (void) sw_text_seconds(seconds, sizeof seconds, fabs(age));
+    if (is_odd(owner))
+        (void) snprintf(ago, sizeof ago, "beating, with a clock %s %s", seconds,
+                        age > 0 ? "behind" : "ahead");
+    else
+        (void) snprintf(ago, sizeof ago, "last beat %s ago", age > 0 ? seconds : "0 s");
     return SW_FAIL(SW_IO,
                    "%s: the store is in use by host %s, pid %" PRId64
-                   "%s%s, last beat %s ago; wait for it to end, or stop it",
+                   "%s%s, %s; wait for it to end, or stop it",
                    path, owner->host[0] != '\0' ? owner->host : "?", owner->pid,
                    owner->job[0] != '\0' ? ", job " : "", owner->job, ago);
 }
@@ -201,7 +233,7 @@ static enum sw_status replace_dead(const struct sw_store_lock *lock, const char 
         continue;
     SW_TRY_TO(read_lock(old, lock->path, &owner, &mark), status, cleanup);
     if (!is_named(old, lock->path)) goto cleanup;
-    if (is_alive(&owner, &mark)) {
+    if (is_alive(lock->path, &owner, &mark)) {
         status = refuse(lock->path, &owner);
         goto cleanup;
     }
@@ -310,9 +342,10 @@ enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_i
     else
         status = SW_FAIL(errno == ENOENT ? SW_NOT_FOUND : SW_IO, "%s: %s", path, strerror(errno));
     if (fd >= 0) (void) close(fd);
-    SW_FREE(&path);
-    if (status != SW_OK) return status;
-    *alive = is_alive(&info, &mark);
+    if (status != SW_OK) goto cleanup;
+    *alive = is_alive(path, &info, &mark);
     *out = info;
-    return SW_OK;
+cleanup:
+    SW_FREE(&path);
+    return status;
 }

@@ -1,11 +1,14 @@
 /* A round becomes real with its commit record, written last. Every write is one contiguous block
  * through MPI-IO: nothing is buffered in the process, so a kill after a write loses nothing of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
+#include "sweepstake/text.h"
 
 /* ---- the commit record ---------------------------------------------------------------------- */
 
@@ -62,8 +65,20 @@ static enum sw_status make_commit(const struct sw_store *store, int64_t row,
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static enum sw_status write_slab(struct sw_store *store, int slab, int64_t first, int64_t count,
-                                 const void *bytes) {
+/* MPI-IO does not say why: the room that is left on the file system mostly does. */
+static enum sw_status fail_write(const struct sw_store *store, int slab, int64_t row) {
+    struct statvfs room;
+    char text[24] = "unknown room";
+    if (fstatvfs(store->fd, &room) == 0)
+        (void) sw_text_bytes(text, sizeof text, (double) room.f_bavail * (double) room.f_frsize);
+    return SW_H5_FAIL(SW_IO,
+                      "%s: row %" PRId64 " is not committed: cannot write %s (%s free on its file "
+                      "system; make room, then run again with --resume)",
+                      store->path, row, sw_store_set(sw_store_slab_set(slab))->path, text);
+}
+
+static enum sw_status write_slab(struct sw_store *store, int64_t row, int slab, int64_t first,
+                                 int64_t count, const void *bytes) {
     hsize_t start = (hsize_t) first, n = (hsize_t) count;
     hid_t memory = H5Screate_simple(1, &n, NULL);
     hid_t file = H5Dget_space(store->set[slab]);
@@ -71,9 +86,7 @@ static enum sw_status write_slab(struct sw_store *store, int slab, int64_t first
     if (file >= 0 && H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &n, NULL) >= 0)
         written = H5Dwrite(store->set[slab], store->type[slab], memory, file, H5P_DEFAULT, bytes);
     enum sw_status status = SW_OK;
-    if (written < 0)
-        status = SW_H5_FAIL(SW_IO, "%s: cannot write to %s (is the disk full?)", store->path,
-                            sw_store_set(sw_store_slab_set(slab))->path);
+    if (written < 0) status = fail_write(store, slab, row);
     if (file >= 0) (void) H5Sclose(file);
     if (memory >= 0) (void) H5Sclose(memory);
     return status;
@@ -126,9 +139,32 @@ enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
     if (done) return SW_OK;
     for (int s = 0; s < SW_SECTION_COUNT; s++)
         if (commit.length[s] > 0)
-            SW_TRY(write_slab(store, s, store->rounds[row].offset[s], commit.length[s],
+            SW_TRY(write_slab(store, row, s, store->rounds[row].offset[s], commit.length[s],
                               payload->bytes[s]));
     if (durable) SW_TRY(sync_store(store));
-    SW_TRY(write_slab(store, SW_SLAB_COMMIT, row, 1, &commit));
+    SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, &commit));
     return durable ? sync_store(store) : SW_OK;
+}
+
+/* ---- taking back ---------------------------------------------------------------------------- */
+
+/* Plain I/O at the place that HDF5 named: needs no MPI, and the structure stays as it is. */
+enum sw_status sw_store_withdraw(struct sw_store *store, const int64_t *rows, int64_t n) {
+    static const struct sw_commit nothing;
+    const struct sw_place *place = &store->place[SW_SET_COMMITS];
+    enum sw_status status = SW_OK;
+    for (int64_t i = 0; i < n; i++)
+        SW_TRY(sw_store_need_row(store, rows[i]));
+    int fd = open(store->path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return SW_FAIL(SW_IO, "%s: cannot open for writing: %s", store->path, strerror(errno));
+    for (int64_t i = 0; i < n && status == SW_OK; i++)
+        status = sw_file_pwrite(fd, &nothing, sizeof nothing,
+                                place->offset + (off_t) (rows[i] * (int64_t) sizeof nothing),
+                                store->path);
+    if (status == SW_OK && fsync(fd) != 0)
+        status = SW_FAIL(SW_IO, "%s: cannot sync: %s", store->path, strerror(errno));
+    if (close(fd) != 0 && status == SW_OK)
+        status = SW_FAIL(SW_IO, "%s: cannot close: %s", store->path, strerror(errno));
+    return status;
 }

@@ -1,18 +1,27 @@
-/* A store is made whole under a temporary name by one process, sealed with its user block, and only
- * then given its name: afterwards nothing outside the slabs changes. */
+/* A store is made whole in memory by one process (its slabs are holes that take none), sealed with its
+ * user block, copied under a temporary name, and only then given its name: afterwards nothing outside the
+ * slabs changes. HDF5 does not write to the disk itself: when a write fails as it closes a file (a full
+ * disk), HDF5 1.10 crashes at the end of the program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/text.h"
+
+#define STRUCTURE_BYTES (1 << 20) /* more than HDF5's own bytes and the gaps before datasets */
+#define PIECE_BYTES ((size_t) 1 << 20)
 
 struct build {
-    const char *path;
+    const char *path;    /* for messages */
+    const char *scratch; /* the file in memory, by its name under /proc */
     const struct sw_sweep *sweep;
     struct sw_store_sizes sizes;
     const void *content[SW_SET_COUNT]; /* what is written at creation */
@@ -191,17 +200,18 @@ static enum sw_status create_root(const struct build *build,
 }
 
 /* An empty file with a user block; slabs start on pages so that none shares one with metadata. */
-static enum sw_status create_file(const char *path, hid_t *out) {
+static enum sw_status create_file(const struct build *build, hid_t *out) {
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
     hid_t file = H5I_INVALID_HID;
-    if (H5Pset_userblock(creation, SW_BLOCK_BYTES) >= 0 &&
+    /* The default driver wants the real path of a file behind a link, and memory has none. */
+    if (H5Pset_fapl_stdio(access) >= 0 && H5Pset_userblock(creation, SW_BLOCK_BYTES) >= 0 &&
         H5Pset_obj_track_times(creation, false) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
         H5Pset_alignment(access, SW_BLOCK_BYTES, SW_BLOCK_BYTES) >= 0)
-        file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
+        file = H5Fcreate(build->scratch, H5F_ACC_TRUNC, creation, access);
     enum sw_status status = SW_OK;
     if (file < 0)
-        status = SW_H5_FAIL(SW_IO, "%s: cannot create", path);
+        status = SW_H5_FAIL(SW_IO, "%s: cannot create", build->path);
     else
         *out = file;
     if (creation >= 0) (void) H5Pclose(creation);
@@ -212,7 +222,7 @@ static enum sw_status create_file(const char *path, hid_t *out) {
 static enum sw_status create_objects(struct build *build,
                                      const struct sw_store_identity *identity) {
     enum sw_status status;
-    SW_TRY(create_file(build->path, &build->file));
+    SW_TRY(create_file(build, &build->file));
     SW_TRY_TO(create_root(build, identity), status, cleanup);
     for (int id = 0; id < SW_SET_COUNT; id++)
         SW_TRY_TO(create_set(build, (enum sw_set) id), status, cleanup);
@@ -247,48 +257,119 @@ static enum sw_status find_extents(const char *path, hid_t file, struct sw_block
     return SW_OK;
 }
 
-static enum sw_status seal_file(const char *path) {
+static enum sw_status seal_file(const struct build *build, int memory) {
     struct sw_block block = {.n_extents = 0};
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) return SW_H5_FAIL(SW_IO, "%s: cannot open again", path);
-    enum sw_status status = find_extents(path, file, &block);
-    if (H5Fclose(file) < 0 && status == SW_OK) status = SW_H5_FAIL(SW_IO, "%s: cannot close", path);
-    if (status != SW_OK) return status;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) return SW_FAIL(SW_IO, "%s: %s", path, strerror(errno));
-    status = sw_store_block_write(fd, path, &block);
-    if (status == SW_OK && fsync(fd) != 0)
-        status = SW_FAIL(SW_IO, "%s: cannot sync: %s", path, strerror(errno));
-    if (close(fd) != 0 && status == SW_OK)
-        status = SW_FAIL(SW_IO, "%s: cannot close: %s", path, strerror(errno));
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t file = H5I_INVALID_HID;
+    if (H5Pset_fapl_stdio(access) >= 0) file = H5Fopen(build->scratch, H5F_ACC_RDONLY, access);
+    if (access >= 0) (void) H5Pclose(access);
+    if (file < 0) return SW_H5_FAIL(SW_IO, "%s: cannot open again", build->path);
+    enum sw_status status = find_extents(build->path, file, &block);
+    if (H5Fclose(file) < 0 && status == SW_OK)
+        status = SW_H5_FAIL(SW_IO, "%s: cannot close", build->path);
+    return status == SW_OK ? sw_store_block_write(memory, build->path, &block) : status;
+}
+
+/* ---- from memory to the disk ---------------------------------------------------------------- */
+
+/* Beyond a limit on file sizes HDF5 would fail in the middle. */
+static enum sw_status check_limit(const struct build *build) {
+    struct rlimit limit;
+    double bytes = 0;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SW_OK;
+    for (int id = 0; id < SW_SET_COUNT; id++) {
+        hsize_t dims[3];
+        int rank = sw_store_shape((enum sw_set) id, &build->sizes, dims);
+        double set = (double) sw_store_element_bytes((enum sw_set) id, &build->sizes);
+        for (int i = 0; i < rank; i++)
+            set *= (double) dims[i];
+        bytes += set;
+    }
+    if (bytes + STRUCTURE_BYTES <= (double) limit.rlim_cur) return SW_OK;
+    char need[24], allowed[24];
+    return SW_FAIL(SW_IO, "%s: would have about %s, but files may have %s (ulimit -f)", build->path,
+                   sw_text_bytes(need, sizeof need, bytes),
+                   sw_text_bytes(allowed, sizeof allowed, (double) limit.rlim_cur));
+}
+
+/* The whole store in memory: its descriptor, which the caller closes. */
+static enum sw_status build_memory(struct build *build, const struct sw_store_identity *identity,
+                                   int *out) {
+    char scratch[64];
+    int memory = memfd_create("sweepstake-store", MFD_CLOEXEC);
+    if (memory < 0)
+        return SW_FAIL(SW_INTERNAL, "%s: cannot make it in memory: %s", build->path,
+                       strerror(errno));
+    snprintf(scratch, sizeof scratch, "/proc/self/fd/%d", memory);
+    build->scratch = scratch;
+    sw_store_h5_quiet();
+    enum sw_status status = gather_content(build);
+    if (status == SW_OK) status = check_limit(build);
+    if (status == SW_OK) status = create_objects(build, identity);
+    if (status == SW_OK) status = seal_file(build, memory);
+    build->scratch = NULL;
+    drop_content(build);
+    if (status == SW_OK)
+        *out = memory;
+    else
+        (void) close(memory);
     return status;
 }
 
-/* The whole file under a temporary name; removed again when anything fails. */
-static enum sw_status build_file(const char *path, const struct sw_sweep *sweep,
-                                 const struct sw_store_identity *identity) {
-    struct build build = {.path = path, .sweep = sweep, .file = H5I_INVALID_HID};
-    enum sw_status status;
-    sw_store_h5_quiet();
-    SW_TRY_TO(gather_content(&build), status, cleanup);
+/* Copy what was written; the holes stay holes. */
+static enum sw_status copy_ranges(int memory, int disk, const char *path) {
+    char *piece;
+    enum sw_status status = SW_ALLOC(&piece, PIECE_BYTES, "a piece of the store");
+    off_t at = 0;
+    while (status == SW_OK && (at = lseek(memory, at, SEEK_DATA)) >= 0) {
+        off_t end = lseek(memory, at, SEEK_HOLE);
+        while (status == SW_OK && at < end) {
+            size_t bytes = end - at < (off_t) PIECE_BYTES ? (size_t) (end - at) : PIECE_BYTES;
+            status = sw_file_pread(memory, piece, bytes, at, path);
+            if (status == SW_OK) status = sw_file_pwrite(disk, piece, bytes, at, path);
+            at += (off_t) bytes;
+        }
+    }
+    SW_FREE(&piece);
+    return status;
+}
+
+static enum sw_status fill_file(int memory, int disk, const char *path) {
+    struct stat info;
+    if (fstat(memory, &info) != 0 || ftruncate(disk, info.st_size) != 0)
+        return SW_FAIL(SW_IO, "%s: cannot make a file of this size: %s", path, strerror(errno));
+    SW_TRY(copy_ranges(memory, disk, path));
+    if (fsync(disk) != 0) return SW_FAIL(SW_IO, "%s: cannot sync: %s", path, strerror(errno));
+    return SW_OK;
+}
+
+/* Under a temporary name; removed again when anything fails. */
+static enum sw_status write_file(int memory, const char *path) {
     /* A file of this name was left by a dead process that had our pid. */
     (void) unlink(path);
-    SW_TRY_TO(create_objects(&build, identity), status, cleanup);
-    SW_TRY_TO(seal_file(path), status, cleanup);
-cleanup:
+    int disk = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (disk < 0) return SW_FAIL(SW_IO, "%s: cannot create: %s", path, strerror(errno));
+    enum sw_status status = fill_file(memory, disk, path);
+    if (close(disk) != 0 && status == SW_OK)
+        status = SW_FAIL(SW_IO, "%s: cannot close: %s", path, strerror(errno));
     if (status != SW_OK) (void) unlink(path);
-    drop_content(&build);
     return status;
 }
 
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) {
+    struct build build = {.path = path, .sweep = sweep, .file = H5I_INVALID_HID};
     char suffix[32];
     char *temporary;
+    int memory;
     if (sw_file_exists(path)) return SW_FAIL(SW_IO, "%s exists already", path);
     snprintf(suffix, sizeof suffix, ".tmp.%ld", (long) getpid());
     SW_TRY(sw_store_join(path, suffix, &temporary));
-    enum sw_status status = build_file(temporary, sweep, identity);
+    enum sw_status status = build_memory(&build, identity, &memory);
+    if (status == SW_OK) {
+        status = write_file(memory, temporary);
+        (void) close(memory);
+    }
     if (status == SW_OK) {
         status = sw_store_publish(temporary, path);
         if (status != SW_OK) (void) unlink(temporary);
@@ -297,21 +378,17 @@ enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
     return status;
 }
 
-enum sw_status sw_store_measure(const char *folder, const struct sw_sweep *sweep,
+enum sw_status sw_store_measure(const struct sw_sweep *sweep,
                                 const struct sw_store_identity *identity, int64_t *bytes) {
-    char suffix[64];
-    char *scratch;
+    struct build build = {.path = sweep->store, .sweep = sweep, .file = H5I_INVALID_HID};
     struct stat info;
-    snprintf(suffix, sizeof suffix, "/.sweepstake-measure.%ld", (long) getpid());
-    SW_TRY(sw_store_join(folder, suffix, &scratch));
-    enum sw_status status = build_file(scratch, sweep, identity);
-    if (status == SW_OK) {
-        if (stat(scratch, &info) != 0)
-            status = SW_FAIL(SW_IO, "%s: %s", scratch, strerror(errno));
-        else
-            *bytes = info.st_size;
-        (void) unlink(scratch);
-    }
-    SW_FREE(&scratch);
+    int memory;
+    SW_TRY(build_memory(&build, identity, &memory));
+    enum sw_status status = SW_OK;
+    if (fstat(memory, &info) == 0)
+        *bytes = info.st_size;
+    else
+        status = SW_FAIL(SW_IO, "%s: %s", build.path, strerror(errno));
+    (void) close(memory);
     return status;
 }

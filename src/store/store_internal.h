@@ -211,6 +211,7 @@ struct sw_store {
     struct sw_arch *archs; /* parameters are borrowed from `params` */
     struct sw_param *params;
     struct sw_round_plan *rounds;
+    struct sw_data_info *datas;
     int64_t *rows; /* [trials][wide][controls] */
 
     hid_t file;               /* MPI-IO, when opened for writing; else H5I_INVALID_HID */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <mpi.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
@@ -18,6 +19,11 @@ static enum sw_status open_plain(struct sw_store *store) {
     return SW_FAIL(SW_IO, "%s: %s", store->path, strerror(errno));
 }
 
+static bool is_full(const char *folder) {
+    struct statvfs room;
+    return statvfs(folder, &room) == 0 && room.f_blocks > 0 && room.f_bavail == 0;
+}
+
 /* MPI-IO writes straight through: no sieve buffer, no cached metadata, nothing to lose. One
  * communicator per rank, so that no call waits for another rank. */
 static enum sw_status open_mpi_file(struct sw_store *store) {
@@ -31,7 +37,10 @@ static enum sw_status open_mpi_file(struct sw_store *store) {
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         store->file = H5Fopen(store->path, H5F_ACC_RDWR, access);
     if (access >= 0) (void) H5Pclose(access);
-    if (store->file < 0) return SW_H5_FAIL(SW_IO, "%s: cannot open for writing", store->path);
+    if (store->file < 0)
+        return SW_H5_FAIL(SW_IO, "%s: cannot open for writing%s", store->path,
+                          is_full("/dev/shm") ? " (Open MPI needs room in /dev/shm, which is full)"
+                                              : "");
     return SW_OK;
 }
 
@@ -93,6 +102,7 @@ void sw_store_close(struct sw_store **store_at) {
     SW_FREE(&store->params);
     SW_FREE(&store->rounds);
     SW_FREE(&store->rows);
+    SW_FREE(&store->datas);
     SW_FREE(store_at);
 }
 
@@ -124,6 +134,10 @@ const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t
 
 const struct sw_arch *sw_store_arch(const struct sw_store *store, int64_t index) {
     return index >= 0 && index < store->sizes.models ? &store->archs[index] : NULL;
+}
+
+const struct sw_data_info *sw_store_data(const struct sw_store *store, int64_t index) {
+    return index >= 0 && index < store->sizes.datas ? &store->datas[index] : NULL;
 }
 
 int64_t sw_store_row(const struct sw_store *store, int64_t trial, int64_t round,

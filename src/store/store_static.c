@@ -222,6 +222,7 @@ enum sw_status sw_store_load_static(struct sw_store *store) {
     SW_TRY(load_set(store, SW_SET_TEXT, &store->text));
     SW_TRY(load_set(store, SW_SET_CANONICAL, &store->canonical));
     SW_TRY(load_archs(store));
+    SW_TRY(load_set(store, SW_SET_DATA, &store->datas));
     SW_TRY(load_set(store, SW_SET_TRIALS, &store->trials));
     SW_TRY(check_trials(store));
     SW_TRY(load_set(store, SW_SET_TRIAL_CONTROLS, &store->rows));

@@ -1,25 +1,10 @@
 /* One training: epochs of a shuffled data set in steps of one batch, evaluations between them. */
+#include "training.h"
+
 #include <math.h>
 
-#include "feed.h"
-#include "optimizer.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/system.h"
-
-struct training {
-    struct sw_net *net;
-    const struct sw_trial_spec *spec;
-    const struct sw_data *data;
-    struct sw_train_hooks hooks;
-    int64_t steps, epoch_steps;
-    struct sw_feed feeds[SW_SPLIT_COUNT];
-    struct sw_optimizer_state optimizer;
-    int32_t *order;  /* [training samples]: order of this epoch */
-    double loss_sum; /* over the samples trained on since the last evaluation */
-    int64_t samples; /* how many those are */
-    struct sw_curve_point *curve;
-    struct sw_train_outcome outcome;
-};
 
 /* ---- set-up --------------------------------------------------------------------------------- */
 
@@ -36,7 +21,7 @@ enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key
     return schedule->check != NULL ? schedule->check(spec, key) : SW_OK;
 }
 
-static enum sw_status check(const struct training *training) {
+static enum sw_status check(const struct sw_training *training) {
     const char *key = NULL;
     SW_TRY(sw_train_check(training->spec, &key));
     if (training->steps > 0 && training->epoch_steps == 0)
@@ -45,7 +30,7 @@ static enum sw_status check(const struct training *training) {
     return SW_OK;
 }
 
-static enum sw_status begin(struct training *training) {
+static enum sw_status begin(struct sw_training *training) {
     SW_TRY(check(training));
     for (int split = 0; split < SW_SPLIT_COUNT; split++)
         SW_TRY(sw_feed_init(training->net, training->data, (enum sw_split) split,
@@ -57,7 +42,7 @@ static enum sw_status begin(struct training *training) {
     return SW_OK;
 }
 
-static void end(struct training *training) {
+static void end(struct sw_training *training) {
     sw_optimizer_state_fini(&training->optimizer);
     SW_FREE(&training->order);
     for (int split = 0; split < SW_SPLIT_COUNT; split++)
@@ -66,25 +51,29 @@ static void end(struct training *training) {
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 
-static double learning_rate(const struct training *training, int64_t step) {
+static double learning_rate(const struct sw_training *training, int64_t step) {
     return sw_lr_at(training->spec, step, training->steps, training->epoch_steps);
 }
 
+void sw_training_order(struct sw_training *training, int64_t step) {
+    sw_data_order((uint64_t) training->spec->seed, step / training->epoch_steps,
+                  training->data->count[SW_SPLIT_TRAIN], training->order);
+}
+
 /* Samples of step `step`: the last one of an epoch takes what is left. */
-static const int32_t *choose_batch(const struct training *training, int64_t step, int64_t *batch) {
+static const int32_t *choose_batch(const struct sw_training *training, int64_t step,
+                                   int64_t *batch) {
     int64_t first = step % training->epoch_steps * training->spec->train_batch;
     int64_t left = training->data->count[SW_SPLIT_TRAIN] - first;
     *batch = left < training->spec->train_batch ? left : training->spec->train_batch;
     return training->order + first;
 }
 
-static enum sw_status run_step(struct training *training, int64_t step) {
+static enum sw_status run_step(struct sw_training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
     int64_t batch = 0, correct = 0;
-    if (step % training->epoch_steps == 0)
-        sw_data_order((uint64_t) training->spec->seed, step / training->epoch_steps,
-                      training->data->count[SW_SPLIT_TRAIN], training->order);
+    if (step % training->epoch_steps == 0) sw_training_order(training, step);
     const int32_t *index = choose_batch(training, step, &batch);
     SW_TRY(sw_feed_pass(&training->feeds[SW_SPLIT_TRAIN], net, index, batch, true, &loss_sum,
                         &correct));
@@ -100,7 +89,7 @@ static enum sw_status run_step(struct training *training, int64_t step) {
 
 /* ---- evaluations ---------------------------------------------------------------------------- */
 
-static enum sw_status measure(struct training *training, enum sw_split split, double *loss,
+static enum sw_status measure(struct sw_training *training, enum sw_split split, double *loss,
                               int64_t *correct, double *accuracy) {
     const struct sw_feed *feed = &training->feeds[split];
     SW_TRY(sw_feed_evaluate(feed, training->net, loss, correct));
@@ -109,7 +98,7 @@ static enum sw_status measure(struct training *training, enum sw_split split, do
 }
 
 /* Append a point to the curve, with the mean loss of the steps since the last one. */
-static enum sw_status evaluate(struct training *training, int64_t done) {
+static enum sw_status evaluate(struct sw_training *training, int64_t done) {
     int64_t last = training->steps > 0 ? training->steps - 1 : 0;
     struct sw_curve_point point = {
         .step = done,
@@ -128,22 +117,46 @@ static enum sw_status evaluate(struct training *training, int64_t done) {
     return training->hooks.after_evaluation(training->hooks.context, training->net, &point);
 }
 
-static enum sw_status time_evaluation(struct training *training, int64_t done) {
+static enum sw_status time_evaluation(struct sw_training *training, int64_t done) {
     double start = sw_clock_monotonic();
     enum sw_status status = evaluate(training, done);
-    training->outcome.evaluate_seconds += sw_clock_monotonic() - start;
+    double took = sw_clock_monotonic() - start;
+    training->outcome.evaluate_seconds += took;
+    training->elsewhere += took;
     return status;
 }
 
 /* ---- the training --------------------------------------------------------------------------- */
 
-static enum sw_status train(struct training *training) {
-    SW_TRY(time_evaluation(training, 0));
-    for (int64_t step = 0; step < training->steps; step++) {
+double sw_training_seconds(const struct sw_training *training) {
+    return training->earlier + sw_clock_monotonic() - training->started - training->elsewhere;
+}
+
+/* What a hook does between two steps is not training. */
+static enum sw_status tell_step(struct sw_training *training, int64_t done) {
+    if (training->hooks.after_step == NULL) return SW_OK;
+    double start = sw_clock_monotonic();
+    training->done = done;
+    enum sw_status status = training->hooks.after_step(training->hooks.context, training, done);
+    training->elsewhere += sw_clock_monotonic() - start;
+    return status;
+}
+
+static enum sw_status start(struct sw_training *training) {
+    if (training->hooks.before_start != NULL)
+        SW_TRY(training->hooks.before_start(training->hooks.context, training));
+    training->started = sw_clock_monotonic();
+    return training->outcome.points > 0 ? SW_OK : time_evaluation(training, 0);
+}
+
+static enum sw_status train(struct sw_training *training) {
+    SW_TRY(start(training));
+    for (int64_t step = training->done; step < training->steps; step++) {
         int64_t done = step + 1;
         SW_TRY(run_step(training, step));
         if (done % training->spec->train_evaluate_every == 0 || done == training->steps)
             SW_TRY(time_evaluation(training, done));
+        SW_TRY(tell_step(training, done));
     }
     return SW_OK;
 }
@@ -152,7 +165,7 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
                             const struct sw_data *data, const struct sw_train_hooks *hooks,
                             struct sw_curve_point *curve, struct sw_train_outcome *out) {
     int64_t images = data->count[SW_SPLIT_TRAIN];
-    struct training training = {
+    struct sw_training training = {
         .net = net,
         .spec = spec,
         .data = data,
@@ -161,11 +174,10 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
         .curve = curve,
     };
     if (hooks != NULL) training.hooks = *hooks;
+    training.started = sw_clock_monotonic();
     enum sw_status status = begin(&training);
-    double start = sw_clock_monotonic();
     if (status == SW_OK) status = train(&training);
-    training.outcome.train_seconds = sw_clock_monotonic() - start -
-                                     training.outcome.evaluate_seconds;
+    training.outcome.train_seconds = sw_training_seconds(&training);
     end(&training);
     *out = training.outcome;
     return status;

@@ -24,9 +24,21 @@ static enum sw_status after_evaluation(void *context, struct sw_net *net,
     return sw_watch_evaluation(&run->watch, run->task->spec.monitor, net, point);
 }
 
+static enum sw_status before_start(void *context, struct sw_training *training) {
+    return sw_trial_resume(context, training);
+}
+
+static enum sw_status after_step(void *context, const struct sw_training *training, int64_t done) {
+    return sw_trial_checkpoint(context, training, done);
+}
+
 /* A training that diverges is a result, not an error. */
 static enum sw_status train(struct sw_trial_run *run) {
-    struct sw_train_hooks hooks = {run, after_backward, after_evaluation};
+    struct sw_train_hooks hooks = {.context = run,
+                                   .before_start = before_start,
+                                   .after_backward = after_backward,
+                                   .after_evaluation = after_evaluation,
+                                   .after_step = after_step};
     run->record.measured.started = sw_clock_wall();
     enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
                                          &run->outcome);

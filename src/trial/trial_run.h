@@ -24,6 +24,8 @@ struct sw_trial_run {
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;
+    char *checkpoint;     /* memory for one, allocated with the first; owned */
+    bool checkpoint_told; /* that they cannot be saved */
 };
 
 /* trial_start.c: memory and the record as far as it is known in advance. Errors: SW_NOMEM, SW_CONFIG
@@ -36,6 +38,13 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_start.c: all ones for round 0, pruned from the parent for a ticket, the ticket's for a control.
  * Errors: SW_NOMEM, what the sink returns, SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
+ * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:
+ * SW_STOPPED (asked to end), SW_NOMEM, those of the device. */
+enum sw_status sw_trial_resume(struct sw_trial_run *run, struct sw_training *training) SW_NODISCARD;
+enum sw_status sw_trial_checkpoint(struct sw_trial_run *run, const struct sw_training *training,
+                                   int64_t done) SW_NODISCARD;
 
 /* trial_judge.c: the figures of the trained network, into the record and `layers`. */
 enum sw_status sw_trial_judge(struct sw_trial_run *run) SW_NODISCARD;

@@ -59,6 +59,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->gradient_norm);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
+    SW_FREE(&run->checkpoint);
     sw_arch_fini(&run->arch);
 }
 

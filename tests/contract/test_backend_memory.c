@@ -135,7 +135,7 @@ static void formats_follow_density(void) {
 /* Buffers of a layer of 3 x 5 weights at ld 8, exactly large enough. */
 struct layer {
     struct sw_hal *hal;
-    struct sw_sparse *sparse;
+    struct sw_sparse *sparse, *copies;
     struct sw_buffer *w, *x, *y, *values, *small;
 };
 
@@ -145,11 +145,13 @@ static struct layer create_layer(struct sw_hal *hal) {
     struct sw_csr csr;
     sw_mask_fill(mask, 15);
     SW_TEST_OK(sw_csr_from_mask(mask, 3, 5, &csr));
-    SW_TEST_OK(sw_hal_sparse_create(hal, &csr, &layer.sparse));
+    SW_TEST_OK(sw_hal_sparse_create(hal, &csr, SW_FORMAT_CSR, &layer.sparse));
+    SW_TEST_OK(sw_hal_sparse_create(hal, &csr, SW_FORMAT_DENSE, &layer.copies));
     CU_ASSERT_EQUAL(sw_hal_sparse_bytes(layer.sparse), (4 + 15 + 6 + 15 + 15) * 4);
+    CU_ASSERT_EQUAL(sw_hal_sparse_bytes(layer.copies), (4 + 15) * 4);
     csr.column[3] = 5;
     struct sw_sparse *bad = NULL;
-    SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, &bad), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, SW_FORMAT_CSR, &bad), SW_INTERNAL);
     sw_csr_fini(&csr);
     layer.w = unset(hal, 15);
     layer.x = unset(hal, 40);
@@ -162,6 +164,7 @@ static struct layer create_layer(struct sw_hal *hal) {
 static void destroy_layer(struct layer *layer) {
     sw_hal_sparse_free(&layer->sparse);
     sw_hal_sparse_free(&layer->sparse);
+    sw_hal_sparse_free(&layer->copies);
     sw_hal_free(&layer->w);
     sw_hal_free(&layer->x);
     sw_hal_free(&layer->y);
@@ -187,8 +190,12 @@ static void check_sizes(struct sw_hal *hal) {
     SW_TEST_FAILS(sw_hal_sparse_forward(hal, NULL, l.values, l.x, 8, l.y), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sparse_backward_data(hal, l.sparse, l.values, l.y, 8, l.y), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sparse_backward_weights(hal, l.sparse, l.y, l.x, 8, l.small), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.sparse, l.values, l.small), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.sparse, l.small, l.values), SW_INTERNAL);
+    SW_TEST_OK(sw_hal_sparse_scatter(hal, l.copies, l.values, l.w));
+    SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.copies, l.values, l.small), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.copies, l.small, l.values), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.sparse, l.values, l.w), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.sparse, l.w, l.values), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_forward(hal, l.copies, l.values, l.x, 8, l.y), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_adam(hal, l.w, l.x, l.values, l.y, 16, &(struct sw_adam_step){0}),
                   SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_adam(hal, l.w, l.x, l.values, l.y, 15, &(struct sw_adam_step){0}),
@@ -200,6 +207,33 @@ static void check_sizes(struct sw_hal *hal) {
     SW_TEST_FAILS(sw_hal_bias_backward(hal, l.y, 3, 8, NULL), SW_INTERNAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "dbias"));
     destroy_layer(&l);
+}
+
+/* Bytes are predicted before a matrix exists, for plain and blocked views alike. */
+static void check_predicted_bytes(struct sw_hal *hal) {
+    static const int64_t shapes[][2] = {{3, 5}, {64, 264}, {65, 265}, {200, 530}};
+    for (int i = 0; i < 4 * 3 * 2; i++) {
+        int64_t out = shapes[i % 4][0], in = shapes[i % 4][1], every = 1 + i / 4 % 3 * 15;
+        enum sw_layer_format format = i / 12 == 0 ? SW_FORMAT_CSR : SW_FORMAT_DENSE;
+        uint8_t *mask = NULL;
+        struct sw_csr csr;
+        struct sw_sparse *sparse = NULL;
+        SW_TEST_OK(SW_ALLOC(&mask, (size_t) sw_mask_bytes(out * in), "test"));
+        sw_mask_fill(mask, out * in);
+        for (int64_t w = 0; w < out * in; w++)
+            if (w % every != 0) sw_mask_clear_bit(mask, w);
+        SW_TEST_OK(sw_csr_from_mask(mask, out, in, &csr));
+        SW_TEST_OK(sw_hal_sparse_create(hal, &csr, format, &sparse));
+        CU_ASSERT_EQUAL(sw_hal_sparse_bytes(sparse),
+                        sw_hal_sparse_predict_bytes(sw_hal_isa(hal), format, out, in, csr.nnz));
+        sw_hal_sparse_free(&sparse);
+        sw_csr_fini(&csr);
+        SW_FREE(&mask);
+    }
+}
+
+static void bytes_of_positions_are_predicted(void) {
+    on_every_device(check_predicted_bytes);
 }
 
 static void buffers_that_are_too_small_are_refused(void) {
@@ -317,6 +351,7 @@ static CU_TestInfo devices[] = {
 static CU_TestInfo arguments[] = {
     {"buffers_that_are_too_small_are_refused", buffers_that_are_too_small_are_refused},
     {"buffers_of_another_device_are_refused", buffers_of_another_device_are_refused},
+    {"bytes_of_positions_are_predicted", bytes_of_positions_are_predicted},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo guard[] = {

@@ -15,9 +15,10 @@ static const struct shape {
     int64_t out, in, batch;
     int percent; /* kept */
 } shapes[] = {
-    {1, 1, 1, 100},    {1, 1, 7, 0},        {3, 5, 7, 50},      {5, 3, 60, 100},
-    {8, 16, 8, 30},    {17, 33, 60, 30},    {10, 100, 64, 100}, {129, 37, 72, 10},
-    {65, 130, 104, 4}, {100, 300, 128, 20}, {300, 784, 60, 6},  {1000, 10, 128, 50},
+    {1, 1, 1, 100},     {1, 1, 7, 0},        {3, 5, 7, 50},      {5, 3, 60, 100},
+    {8, 16, 8, 30},     {17, 33, 60, 30},    {10, 100, 64, 100}, {129, 37, 72, 10},
+    {65, 130, 104, 4},  {100, 300, 128, 20}, {300, 784, 60, 6},  {1000, 10, 128, 50},
+    {70, 530, 128, 30}, {130, 300, 184, 8},  {264, 265, 24, 60},
 };
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
 
@@ -140,7 +141,7 @@ static struct exact exact_kept(const struct problem *p, int64_t k) {
 struct loaded {
     struct sw_hal *hal;
     const struct problem *p;
-    struct sw_sparse *sparse;
+    struct sw_sparse *sparse, *copies; /* positions for products, and for scatter and gather */
     struct sw_buffer *w, *values, *x, *y, *dy, *bias, *out;
 };
 
@@ -164,10 +165,10 @@ static enum sw_status run_sparse_backward_weights(const struct loaded *d) {
     return sw_hal_sparse_backward_weights(d->hal, d->sparse, d->dy, d->x, d->p->ld, d->out);
 }
 static enum sw_status run_sparse_scatter(const struct loaded *d) {
-    return sw_hal_sparse_scatter(d->hal, d->sparse, d->values, d->out);
+    return sw_hal_sparse_scatter(d->hal, d->copies, d->values, d->out);
 }
 static enum sw_status run_sparse_gather(const struct loaded *d) {
-    return sw_hal_sparse_gather(d->hal, d->sparse, d->w, d->out);
+    return sw_hal_sparse_gather(d->hal, d->copies, d->w, d->out);
 }
 static enum sw_status run_bias(const struct loaded *d) {
     SW_TRY(sw_hal_upload(d->out, 0, d->p->y, d->p->out * d->p->ld * (int64_t) sizeof(float)));
@@ -216,7 +217,8 @@ static const struct operation {
 
 static struct loaded load_problem(struct sw_hal *hal, const struct problem *p) {
     struct loaded d = {.hal = hal, .p = p};
-    SW_TEST_OK(sw_hal_sparse_create(hal, &p->csr, &d.sparse));
+    SW_TEST_OK(sw_hal_sparse_create(hal, &p->csr, SW_FORMAT_CSR, &d.sparse));
+    SW_TEST_OK(sw_hal_sparse_create(hal, &p->csr, SW_FORMAT_DENSE, &d.copies));
     d.w = floats(hal, p->w, p->out * p->in);
     d.values = floats(hal, p->values, p->csr.nnz);
     d.x = floats(hal, p->x, p->in * p->ld);
@@ -228,6 +230,7 @@ static struct loaded load_problem(struct sw_hal *hal, const struct problem *p) {
 
 static void unload_problem(struct loaded *d) {
     sw_hal_sparse_free(&d->sparse);
+    sw_hal_sparse_free(&d->copies);
     sw_hal_free(&d->w);
     sw_hal_free(&d->values);
     sw_hal_free(&d->x);

@@ -9,7 +9,7 @@ import h5py
 
 from helpers import ENVIRONMENT, PROGRAM, SMOKE, TOP, Case, run
 
-COMMANDS = ("plan", "run", "status", "verify", "export", "show", "bench")
+COMMANDS = ("plan", "run", "status", "verify", "retry", "export", "show", "bench")
 BASE = open(SMOKE, encoding="utf-8").read()
 
 
@@ -36,6 +36,8 @@ class Words(Case):
         for words in ((), ("plan",), ("run",), ("run", SMOKE, "--threads", "0"), ("run", SMOKE, "--threads", "two"),
                       ("run", SMOKE, "--bogus"), ("run", SMOKE, "--set", "epochs"), ("plan", SMOKE, "--workers", "-1"),
                       ("status",), ("status", self.path("none.h5")), ("verify", self.path("none.h5")),
+                      ("run", SMOKE, "--bind", "socket"), ("retry",), ("retry", self.path("none.h5")),
+                      ("retry", self.path("none.h5"), "--failed"), ("retry", "a.h5", "--failed", "x"), ("retry", "a.h5", "1"),
                       ("export", "a.h5", "0"), ("export", "a.h5", "x", "b.h5"), ("show", "nothing"), ("show",),
                       ("bench", "lunch"), ("bench", "step", "--model", "nothing"), ("bench", "step", "--backend", "abacus"),
                       ("run", SMOKE, "--backend", "abacus")):
@@ -117,6 +119,60 @@ class BrokenSweeps(Case):
 
     def test_no_such_file(self):
         self.assertIn("nothing.yaml", self.run_ok("run", self.path("nothing.yaml"), code=1).stderr)
+
+
+# What stands in the smoke sweep, what is written there instead (^ marks where the error is), and part of the message.
+WRONG = (
+    ("seed: [0, 1]", "seed: [0, ^0]", "seed: the value 0 stands twice"),
+    ("seed: [0, 1]", "seed: ^3", "seed: got a word; an axis is a list of values"),
+    ("seed: [0, 1]", "seed: [^[0], 1]", "seed: got a list; allowed is a whole number"),
+    ("seed: [0, 1]\n", "seed: [0, 1]\n  ^prune.rate: [0.3]\n", "key prune.rate occurs twice; first on line"),
+    ("grid:", "^gird:", "gird: unknown key; did you mean grid?"),
+    ("prune.rate: [0.2, 0.5]", "prune: [^0.2]", "each value of this axis is a map"),
+    ("prune.rate: [0.2, 0.5]", "prune: [{rate: 0.2}, {^rat: 0.5}]", "prune.rat: unknown key; did you mean prune.rate?"),
+    ("[reinit]", "[reinit, ^reinit]", "control: reinit is listed twice"),
+    ("[reinit]", "[^rienit]", "did you mean reinit?"),
+    ("{name: mlp-24-12}", "{name: ^mlp-24-x}", "hidden layer 2 must be a whole number of units"),
+    ("{name: mlp-24-12}", "^mlp-24-12", "model: got a word; a map of settings belongs here"),
+    ("validation: 120", "validation: ^480", "allowed is less than the 480 training images"),
+    ("shape: [1, 6, 6]", "shape: ^[1, 6]", "data.shape: got a list; allowed is [channels, height, width]"),
+    ("name: synthetic", "name: ^sythetic", "did you mean synthetic?"),
+    ("train: {steps: 60, ", "^train: {", "give train.epochs or train.steps"),
+    ("lr: 3e-3", "lr: ^.nan", "train.optimizer.lr: got .nan; allowed is a number from 1e-12 to 1000"),
+    ("lr: 3e-3", "lr: ^1e999", "train.optimizer.lr: got 1e999"),
+    ("rounds: 3", "rounds: ^2.5", "prune.rounds: got 2.5; allowed is a whole number"),
+    ("rounds: 3", "rounds: ^99999999999999999999", "prune.rounds: got 99999999999999999999"),
+    ("store: smoke.h5", "store: ^[a]", "store: a path of 1 to 255 bytes"),
+    ("sweep: smoke", "sweep: ^''", "sweep: got \"\"; a name has 1 to 95"),
+    ("sweep: smoke", "sweep: ^!!str smoke", "tags (!name) are not allowed"),
+    ("store: smoke.h5", "store: ^*x", "aliases (*name) are not allowed"),
+    ("sweep: smoke", "sweep: smoke\n^\tx: 1", "indented with a tab"),
+    ("sweep: smoke", "sweep: ^\"smoke", "not valid YAML"),
+    ("store: smoke.h5\n", "store: smoke.h5\n^---\nx: 1\n", "a second document begins here"),
+    ("batch: 24", "batch: ^500", "allowed is at most the 360 training images"),
+    ("name: adam", "name: adam, momentum: ^0.9", "train.optimizer.momentum is not used by adam"),
+    ("name: adam", "name: sgd, nesterov: ^true", "needs a train.optimizer.momentum above 0"),
+    ("train: {steps", "train: {schedule: {name: ^step}, steps", "needs the epochs at which the rate falls"),
+    ("every: 20", "every: 20, ^evry: 3", "did you mean train.evaluate.every?"),
+)
+
+
+class WrongSweeps(Case):
+    def test_place_and_phrase(self):
+        self.assertGreaterEqual(len(WRONG), 25)
+        for old, new, phrase in WRONG:
+            with self.subTest(new):
+                before, found, after = BASE.partition(old)
+                self.assertTrue(found, old)
+                head, _, tail = new.partition("^")
+                head = before + head
+                path = self.write("wrong.yaml", head + tail + after)
+                line, column = head.count("\n") + 1, len(head) - head.rfind("\n")
+                error = self.run_ok("plan", path, code=1).stderr
+                self.assertTrue(error.startswith(f"{path}:{line}:{column}: error: "), (line, column, error))
+                self.assertIn(phrase, error.splitlines()[0])
+                shown = error.splitlines()[2]
+                self.assertRegex(shown, r"^ *\^$")
 
 
 class Sweep(Case):

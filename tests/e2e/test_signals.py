@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 
 from helpers import SMOKE, Case, run, start, wait_until
 
@@ -49,10 +50,19 @@ class Signals(Case):
 
     def test_second_writer_is_refused(self):
         store = self.path("locked.h5")
-        words = [word for one in (f"store={store}", *SETS) for word in ("--set", one)]
+        endless = ("train.steps=100000000", "train.evaluate.every=100000000", "prune.rounds=0")
+        words = [word for one in (f"store={store}", *endless) for word in ("--set", one)]
         process = start("run", SMOKE, *words)
-        wait_until(lambda: self.rounds_done(store) >= 1, 20, "the first round")
-        error = self.sweep(store, *SETS, resume=True, code=74).stderr
-        self.assertIn(str(process.pid), error)
-        self.assertEqual(process.wait(timeout=40), 0, process.stderr.read())
-        process.communicate()
+        wait_until(lambda: self.state(store) == "running", 20, "the run")
+        error = self.sweep(store, *endless, resume=True, code=74).stderr
+        for part in (f"pid {process.pid}", socket.gethostname(), "last beat"):
+            self.assertIn(part, error)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 75, out + err)
+        self.assertEqual(self.state(store), "stopped")
+
+    @staticmethod
+    def state(store):
+        result = run("status", store, "--json")
+        return json.loads(result.stdout)["state"] if result.returncode == 0 else None

@@ -43,6 +43,20 @@ static void broadcasts_come_from_the_first_rank(void) {
     SW_TEST_FAILS(sw_comm_broadcast(word, (int64_t) 1 << 40), SW_INTERNAL);
 }
 
+static void a_node_gathers_in_the_order_of_its_ranks(void) {
+    int node_rank = -1, node_size = 0, all[64] = {0};
+    SW_TEST_OK(sw_comm_node(&node_rank, &node_size));
+    int mine = 100 + node_rank;
+    CU_ASSERT_FATAL(node_size <= 64);
+    SW_TEST_OK(sw_comm_node_gather(&mine, sizeof mine, all));
+    for (int i = 0; i < node_size; i++)
+        CU_ASSERT_EQUAL(all[i], 100 + i);
+    SW_TEST_FAILS(sw_comm_node_gather(&mine, -1, all), SW_INTERNAL);
+    int last = sw_comm_size() - 1, number = sw_comm_rank();
+    SW_TEST_OK(sw_comm_broadcast_from(last, &number, sizeof number));
+    CU_ASSERT_EQUAL(number, last);
+}
+
 static void minimum_is_over_all_ranks(void) {
     int64_t least = 0;
     SW_TEST_OK(sw_comm_minimum(INT64_C(5000000000) - sw_comm_rank(), &least));
@@ -145,6 +159,7 @@ int main(void) {
         {"environment_is_changed_only_once", environment_is_changed_only_once},
         {"ranks_are_numbered_within_world_and_node", ranks_are_numbered_within_world_and_node},
         {"broadcasts_come_from_the_first_rank", broadcasts_come_from_the_first_rank},
+        {"a_node_gathers_in_the_order_of_its_ranks", a_node_gathers_in_the_order_of_its_ranks},
         {"minimum_is_over_all_ranks", minimum_is_over_all_ranks},
         {"agreement_carries_the_worst_code_and_its_text",
          agreement_carries_the_worst_code_and_its_text},

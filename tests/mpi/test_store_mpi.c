@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "../support/small_sweep.h"
@@ -137,6 +138,38 @@ static void every_slab_is_one_write(void) {
     tear_down(&fixture);
 }
 
+/* How many names appeared since the watch began. */
+static int count_new_names(int watch) {
+    char events[4096];
+    int names = 0;
+    ssize_t got;
+    while ((got = read(watch, events, sizeof events)) > 0)
+        for (ssize_t at = 0; at < got; names++)
+            at += (ssize_t) (sizeof(struct inotify_event) +
+                             ((struct inotify_event *) (void *) (events + at))->len);
+    return names;
+}
+
+/* Not even for a moment: folders of thousands of stores are watched and copied. */
+static void opening_makes_no_other_file(void) {
+    struct fixture fixture;
+    struct sw_store *again = NULL;
+    set_up(&fixture, 1);
+    char *slash = strrchr(fixture.path, '/');
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    SW_TEST_OK(sw_comm_node_barrier());
+    *slash = '\0';
+    int added = inotify_add_watch(watch, fixture.path, IN_CREATE | IN_MOVED_TO);
+    *slash = '/';
+    SW_TEST_OK(sw_comm_node_barrier());
+    SW_TEST_OK(sw_store_open(fixture.path, SW_STORE_WRITE, &again));
+    sw_store_close(&again);
+    SW_TEST_OK(sw_comm_node_barrier());
+    if (added >= 0) CU_ASSERT_EQUAL(count_new_names(watch), 0);
+    (void) close(watch);
+    tear_down(&fixture);
+}
+
 static void nothing_is_left_beside_the_store(void) {
     struct fixture fixture;
     set_up(&fixture, 1);
@@ -159,6 +192,7 @@ int main(void) {
                            {"digest_does_not_depend_on_ranks", digest_does_not_depend_on_ranks},
                            {"late_writers_do_no_harm", late_writers_do_no_harm},
                            {"every_slab_is_one_write", every_slab_is_one_write},
+                           {"opening_makes_no_other_file", opening_makes_no_other_file},
                            {"nothing_is_left_beside_the_store", nothing_is_left_beside_the_store},
                            CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"ranks", NULL, NULL, NULL, NULL, ranks}, CU_SUITE_INFO_NULL};

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sweepstake/memory.h"
+
 static void drop_row(struct sw_fake_sink *fake, int64_t row) {
     for (int s = 0; s < SW_SECTION_COUNT; s++)
         free(fake->sections[row][s].bytes);
@@ -17,6 +19,8 @@ void sw_fake_sink_init(struct sw_fake_sink *fake) {
 void sw_fake_sink_fini(struct sw_fake_sink *fake) {
     for (int64_t row = 0; row < SW_FAKE_ROWS; row++)
         drop_row(fake, row);
+    SW_FREE(&fake->checkpoint);
+    sw_text_fini(&fake->notices);
 }
 
 static enum sw_status load(void *context, int64_t row, enum sw_section section, void *out,
@@ -61,7 +65,60 @@ struct sw_sink sw_fake_sink_open(struct sw_fake_sink *fake, int64_t row) {
     fake->row = row;
     fake->next = 0;
     fake->progress_calls = 0;
-    return (struct sw_sink){fake, load, save, count_progress};
+    return (struct sw_sink){
+        .context = fake, .load = load, .save = save, .progress = count_progress};
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+static enum sw_checkpoint_need need_checkpoint(void *context) {
+    struct sw_fake_sink *fake = context;
+    fake->asked++;
+    if (fake->asked == fake->end_after) return SW_CHECKPOINT_END;
+    bool due = fake->save_every > 0 && fake->asked % fake->save_every == 0;
+    return due ? SW_CHECKPOINT_SAVE : SW_CHECKPOINT_NONE;
+}
+
+static enum sw_status save_checkpoint(void *context, struct sw_digest key, int64_t step,
+                                      const void *from, size_t bytes) {
+    struct sw_fake_sink *fake = context;
+    if (fake->refuses_checkpoints) return SW_FAIL(SW_IO, "the disk is full");
+    SW_FREE(&fake->checkpoint);
+    SW_TRY(SW_ALLOC(&fake->checkpoint, bytes, "a checkpoint"));
+    memcpy(fake->checkpoint, from, bytes);
+    fake->checkpoint_bytes = bytes;
+    fake->key = key;
+    fake->step = step;
+    fake->n_saved++;
+    return SW_OK;
+}
+
+static enum sw_status load_checkpoint(void *context, struct sw_digest key, size_t capacity,
+                                      char **out, size_t *bytes) {
+    const struct sw_fake_sink *fake = context;
+    char *copy = NULL;
+    if (fake->checkpoint == NULL || !sw_digest_equal(key, fake->key))
+        return SW_FAIL(SW_NOT_FOUND, "no checkpoint");
+    if (fake->checkpoint_bytes > capacity) return SW_FAIL(SW_DAMAGED, "it is too large");
+    SW_TRY(SW_ALLOC(&copy, fake->checkpoint_bytes, "a checkpoint"));
+    memcpy(copy, fake->checkpoint, fake->checkpoint_bytes);
+    *out = copy;
+    *bytes = fake->checkpoint_bytes;
+    return SW_OK;
+}
+
+static void take_notice(void *context, const char *text) {
+    struct sw_fake_sink *fake = context;
+    if (sw_text_add(&fake->notices, "%s\n", text) != SW_OK) abort();
+}
+
+void sw_fake_sink_take_checkpoints(struct sw_fake_sink *fake, struct sw_sink *sink) {
+    fake->asked = fake->n_saved = 0;
+    sw_text_fini(&fake->notices);
+    sink->need_checkpoint = need_checkpoint;
+    sink->save_checkpoint = save_checkpoint;
+    sink->load_checkpoint = load_checkpoint;
+    sink->notice = take_notice;
 }
 
 const void *sw_fake_sink_get(const struct sw_fake_sink *fake, int64_t row, enum sw_section section,

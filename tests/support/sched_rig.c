@@ -31,6 +31,13 @@ const char *const sw_rig_endless =
     "train: {steps: 100000000, batch: 20, evaluate: {every: 100000000}}\n"
     "prune: {rounds: 1}\n"
     "store: unused.h5\n";
+const char *const sw_rig_long =
+    "sweep: rig\n"
+    "data: {name: synthetic, shape: [1, 5, 5], classes: 4, train: 240, test: 80, validation: 40}\n"
+    "model: {name: mlp-16-12}\n"
+    "train: {steps: 200000, batch: 20, evaluate: {every: 2000}}\n"
+    "prune: {rounds: 0}\n"
+    "store: unused.h5\n";
 
 struct sw_rig sw_rig;
 
@@ -283,6 +290,17 @@ pid_t sw_rig_find_server(void) {
         pid_t pid = (pid_t) atoi(entry->d_name), rank = 0;
         pid_t server = pid > 0 ? find_parent_server(pid, &rank) : 0;
         if (server != 0 && rank == getpid()) found = server;
+    }
+    (void) closedir(folder);
+    return found;
+}
+
+pid_t sw_rig_find_worker(void) {
+    pid_t found = 0;
+    DIR *folder = opendir("/proc");
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        pid_t pid = (pid_t) atoi(entry->d_name), rank = 0;
+        if (pid > 0 && find_parent_server(pid, &rank) != 0) found = rank;
     }
     (void) closedir(folder);
     return found;

@@ -11,6 +11,8 @@
 extern const char *const sw_rig_small;
 /* 2 rounds in 1 trial; the first one trains for ever. */
 extern const char *const sw_rig_endless;
+/* 1 round that trains for a second or so. */
+extern const char *const sw_rig_long;
 
 struct sw_rig {
     struct sw_sweep sweep;
@@ -59,3 +61,5 @@ enum sw_round_state sw_rig_state(int64_t row, struct sw_round_record *record);
 int sw_rig_signal_trainers(int number);
 /* The server of this rank, found through one of its trainers; 0 when it has none. */
 pid_t sw_rig_find_server(void);
+/* A rank that has a trainer; 0 when there is none. */
+pid_t sw_rig_find_worker(void);

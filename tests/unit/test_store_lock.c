@@ -169,8 +169,6 @@ static void only_this_very_process_counts(void) {
     own_mark(&names, mark, sizeof mark);
     write_lock(&names, host, getpid(), 1, mark);
     CU_ASSERT_TRUE(is_alive(&names));
-    write_lock(&names, host, getpid(), SW_LOCK_STALE_SECONDS + 5, mark);
-    CU_ASSERT_FALSE(is_alive(&names));
     write_lock(&names, host, 1, 1, mark); /* runs, but started at another time */
     CU_ASSERT_FALSE(is_alive(&names));
     write_lock(&names, host, 999999999, 1, mark);
@@ -196,7 +194,39 @@ static void other_hosts_live_by_their_heartbeat(void) {
     SW_TEST_FAILS(sw_store_lock_take(names.store, &lock), SW_IO);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "elsewhere"));
     write_lock(&names, "elsewhere", 5, SW_LOCK_STALE_SECONDS + 5, "");
+    SW_TEST_OK(sw_store_lock_take(names.store, &lock));
+    sw_store_lock_release(&lock);
+}
+
+/* Beats of an owner whose clock is `age` seconds behind ours, until the process is killed. */
+static pid_t start_beating(const struct names *names, double age) {
+    pid_t child = fork();
+    while (child == 0) {
+        write_lock(names, "elsewhere", 5, age, "job 77\n");
+        sw_clock_sleep(0.5);
+    }
+    sw_clock_sleep(0.1);
+    return child;
+}
+
+static void clocks_that_differ_mislead_nobody(void) {
+    struct names names;
+    struct sw_store_lock *lock = NULL;
+    set_names(&names);
+    const double ages[] = {3600, -86400};
+    const char *const words[] = {"beating, with a clock 1 h 00 min behind", "ahead"};
+    for (int i = 0; i < 2; i++) {
+        pid_t child = start_beating(&names, ages[i]);
+        CU_ASSERT_TRUE(is_alive(&names));
+        SW_TEST_FAILS(sw_store_lock_take(names.store, &lock), SW_IO);
+        if (strstr(sw_status_text(), words[i]) == NULL) fprintf(stderr, "  %s\n", sw_status_text());
+        CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), words[i]));
+        CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "job 77"));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
     CU_ASSERT_FALSE(is_alive(&names));
+    /* Dead, and its last beat lies a day ahead: nobody waits for that day. */
     SW_TEST_OK(sw_store_lock_take(names.store, &lock));
     sw_store_lock_release(&lock);
 }
@@ -314,7 +344,7 @@ static void one_of_many_takers_wins(void) {
     CU_ASSERT_EQUAL(waiting.st_ino, before.st_ino);
     (void) flock(dead, LOCK_UN); /* the children's copies share it */
     close(dead);
-    sw_clock_sleep(0.3);
+    sw_clock_sleep(2.6); /* the first of them watches for two seconds */
     close(done[1]);
     int winners = 0, losers = 0;
     for (int i = 0; i < TAKERS; i++) {
@@ -358,6 +388,7 @@ int main(void) {
         CU_TEST_INFO_NULL};
     CU_TestInfo content[] = {
         {"only_this_very_process_counts", only_this_very_process_counts},
+        {"clocks_that_differ_mislead_nobody", clocks_that_differ_mislead_nobody},
         {"other_hosts_live_by_their_heartbeat", other_hosts_live_by_their_heartbeat},
         {"any_content_is_survived", any_content_is_survived},
         CU_TEST_INFO_NULL};

@@ -243,6 +243,25 @@ static void failed_round_can_succeed_later(void) {
     tear_down(&fixture);
 }
 
+static void rounds_that_are_withdrawn_are_missing(void) {
+    struct fixture fixture;
+    const int64_t rows[] = {6, 1}, wrong[] = {1, SW_SMALL_ROUNDS};
+    set_up(&fixture);
+    commit_all(&fixture);
+    SW_TEST_FAILS(sw_store_withdraw(fixture.store, wrong, 2), SW_INTERNAL);
+    SW_TEST_OK(sw_store_withdraw(fixture.store, rows, 0));
+    for (int64_t row = 0; row < SW_SMALL_ROUNDS; row++)
+        expect_state(&fixture, row, SW_ROUND_COMMITTED);
+    SW_TEST_OK(sw_store_withdraw(fixture.store, rows, 2));
+    for (int64_t row = 0; row < SW_SMALL_ROUNDS; row++)
+        expect_state(&fixture, row, row == 1 || row == 6 ? SW_ROUND_MISSING : SW_ROUND_COMMITTED);
+    SW_TEST_OK(commit_kind(&fixture, 1, SW_SMALL_OK, 0));
+    expect_state(&fixture, 1, SW_ROUND_COMMITTED);
+    sw_store_close(&fixture.store);
+    SW_TEST_OK(sw_store_open(fixture.path, SW_STORE_READ, &fixture.store)); /* header as before */
+    tear_down(&fixture);
+}
+
 /* As a full disk: no byte can be written where the slab is. */
 static void refused_write_commits_nothing(void) {
     struct fixture fixture;
@@ -526,6 +545,7 @@ int main(void) {
         {"payloads_that_do_not_fit_are_refused", payloads_that_do_not_fit_are_refused},
         {"late_writer_changes_nothing", late_writer_changes_nothing},
         {"failed_round_can_succeed_later", failed_round_can_succeed_later},
+        {"rounds_that_are_withdrawn_are_missing", rounds_that_are_withdrawn_are_missing},
         {"refused_write_commits_nothing", refused_write_commits_nothing},
         CU_TEST_INFO_NULL};
     CU_TestInfo damage[] = {{"damage_in_any_section_is_named_and_repaired",

@@ -252,7 +252,8 @@ static enum sw_status record_evaluation(void *context, struct sw_net *net,
 }
 
 static struct sw_train_hooks hooks_of(struct record *record) {
-    return (struct sw_train_hooks){record, record_step, record_evaluation};
+    return (struct sw_train_hooks){
+        .context = record, .after_backward = record_step, .after_evaluation = record_evaluation};
 }
 
 static void the_curve_has_its_planned_points(void) {

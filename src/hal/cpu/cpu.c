@@ -6,8 +6,11 @@
 #include "sweepstake/memory.h"
 
 static const struct sw_cpu_kernels kernels_ref = {
+    .gather = sw_cpu_ref_gather,
     .sparse_product = sw_cpu_ref_sparse_product,
     .sparse_gradient = sw_cpu_ref_sparse_gradient,
+    .blocked_product = sw_cpu_ref_blocked_product,
+    .blocked_gradient = sw_cpu_ref_blocked_gradient,
     .bias_activate = sw_cpu_ref_bias_activate,
     .relu_backward = sw_cpu_ref_relu_backward,
     .bias_backward = sw_cpu_ref_bias_backward,
@@ -19,8 +22,11 @@ static const struct sw_cpu_kernels kernels_ref = {
 };
 
 static const struct sw_cpu_kernels kernels_avx2 = {
+    .gather = sw_cpu_avx2_gather,
     .sparse_product = sw_cpu_avx2_sparse_product,
     .sparse_gradient = sw_cpu_avx2_sparse_gradient,
+    .blocked_product = sw_cpu_avx2_blocked_product,
+    .blocked_gradient = sw_cpu_avx2_blocked_gradient,
     .bias_activate = sw_cpu_avx2_bias_activate,
     .relu_backward = sw_cpu_avx2_relu_backward,
     .bias_backward = sw_cpu_avx2_bias_backward,

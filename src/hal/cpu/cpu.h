@@ -26,6 +26,30 @@ struct sw_cpu_sparse_product {
     float *out;
 };
 
+/* The same over a blocked view. Ranges of rows begin at multiples of SW_SPARSE_GROUP. */
+struct sw_cpu_blocked_product {
+    const struct sw_visit *visits;
+    const uint16_t *offset;
+    const float *values, *in; /* [nnz] in the view's order, [columns, ld] */
+    int64_t rows, columns, block, ld;
+    float *out; /* [rows, ld] */
+};
+
+struct sw_cpu_blocked_gradient {
+    const struct sw_visit *visits;
+    const uint16_t *offset;
+    const float *dy, *x; /* [rows, ld], [columns, ld] */
+    int64_t rows, columns, block, ld;
+    float *dvalues; /* [nnz] */
+};
+
+/* to[t] = from[place[t]] */
+struct sw_cpu_order {
+    const int32_t *place;
+    const float *from;
+    float *to;
+};
+
 struct sw_cpu_sparse_gradient {
     const int32_t *row_start, *column;
     const float *dy, *x; /* [rows, ld], [columns, ld] */
@@ -98,25 +122,30 @@ struct sw_cpu_sum_squares {
 typedef void sw_cpu_kernel(const void *args, int64_t first, int64_t last);
 
 struct sw_cpu_kernels {
-    sw_cpu_kernel *sparse_product;  /* output rows */
-    sw_cpu_kernel *sparse_gradient; /* rows */
-    sw_cpu_kernel *bias_activate;   /* rows */
-    sw_cpu_kernel *relu_backward;   /* elements */
-    sw_cpu_kernel *bias_backward;   /* rows */
-    sw_cpu_kernel *loss;            /* parts */
-    sw_cpu_kernel *sgd;             /* elements */
-    sw_cpu_kernel *nesterov;        /* elements */
-    sw_cpu_kernel *adam;            /* elements */
-    sw_cpu_kernel *sum_squares;     /* parts */
+    sw_cpu_kernel *gather;           /* features */
+    sw_cpu_kernel *sparse_product;   /* output rows */
+    sw_cpu_kernel *sparse_gradient;  /* rows */
+    sw_cpu_kernel *blocked_product;  /* output rows */
+    sw_cpu_kernel *blocked_gradient; /* rows */
+    sw_cpu_kernel *bias_activate;    /* rows */
+    sw_cpu_kernel *relu_backward;    /* elements */
+    sw_cpu_kernel *bias_backward;    /* rows */
+    sw_cpu_kernel *loss;             /* parts */
+    sw_cpu_kernel *sgd;              /* elements */
+    sw_cpu_kernel *nesterov;         /* elements */
+    sw_cpu_kernel *adam;             /* elements */
+    sw_cpu_kernel *sum_squares;      /* parts */
 };
 
 sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
-sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather;
+sw_cpu_kernel sw_cpu_ref_blocked_product, sw_cpu_ref_blocked_gradient;
+sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather, sw_cpu_ref_order;
 sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
 sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_nesterov, sw_cpu_ref_adam;
 sw_cpu_kernel sw_cpu_ref_sum_squares;
 
-sw_cpu_kernel sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
+sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
+sw_cpu_kernel sw_cpu_avx2_blocked_product, sw_cpu_avx2_blocked_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
 sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_nesterov, sw_cpu_avx2_adam;
 sw_cpu_kernel sw_cpu_avx2_sum_squares;

@@ -28,7 +28,8 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                                  .batch = batch,
                                  .ld = ld,
                                  .x = x->memory};
-    sw_cpu_run(hal, sw_cpu_ref_gather, &args, features, GRAIN_FEATURES, (double) (features * ld));
+    sw_cpu_run(hal, kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
+               (double) (features * ld));
     int32_t *to = labels_out->memory;
     for (int64_t b = 0; b < ld; b++)
         to[b] = b < batch ? args.labels[index[b]] : 0;
@@ -37,18 +38,47 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
 
 /* ---- sparse layers --------------------------------------------------------------------------- */
 
+static double product_work(const struct sw_sparse_view *view, int64_t nnz, int64_t ld) {
+    return (double) (nnz + view->rows) * (double) ld;
+}
+
+/* out = view times in, with values in the view's order. */
+static void run_blocked_product(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
+                                const float *values, const float *in, int64_t ld, float *out) {
+    struct sw_cpu_blocked_product args = {.visits = view->visits->memory,
+                                          .offset = view->offset->memory,
+                                          .values = values,
+                                          .in = in,
+                                          .rows = view->rows,
+                                          .columns = view->columns,
+                                          .block = view->block,
+                                          .ld = ld,
+                                          .out = out};
+    sw_cpu_run(hal, kernels_of(hal)->blocked_product, &args, view->rows, SW_SPARSE_GROUP,
+               product_work(view, nnz, ld));
+}
+
+static void run_plain_product(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
+                              const float *values, const float *in, int64_t ld, float *out) {
+    struct sw_cpu_sparse_product args = {.start = view->start->memory,
+                                         .index = view->index->memory,
+                                         .place = view->value != NULL ? view->value->memory : NULL,
+                                         .values = values,
+                                         .in = in,
+                                         .ld = ld,
+                                         .out = out};
+    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, view->rows, GRAIN_ROWS,
+               product_work(view, nnz, ld));
+}
+
 enum sw_status sw_cpu_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, const struct sw_buffer *x,
                                      int64_t ld, struct sw_buffer *y) {
-    struct sw_cpu_sparse_product args = {.start = positions->row_start->memory,
-                                         .index = positions->column->memory,
-                                         .place = NULL,
-                                         .values = values->memory,
-                                         .in = x->memory,
-                                         .ld = ld,
-                                         .out = y->memory};
-    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, positions->rows, GRAIN_ROWS,
-               (double) (positions->nnz + positions->rows) * (double) ld);
+    const struct sw_sparse_view *view = &positions->by_row;
+    if (view->block > 0)
+        run_blocked_product(hal, view, positions->nnz, values->memory, x->memory, ld, y->memory);
+    else
+        run_plain_product(hal, view, positions->nnz, values->memory, x->memory, ld, y->memory);
     return SW_OK;
 }
 
@@ -56,23 +86,46 @@ enum sw_status sw_cpu_sparse_backward_data(struct sw_hal *hal, const struct sw_s
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *dy, int64_t ld,
                                            struct sw_buffer *dx) {
-    struct sw_cpu_sparse_product args = {.start = positions->column_start->memory,
-                                         .index = positions->row->memory,
-                                         .place = positions->value->memory,
-                                         .values = values->memory,
-                                         .in = dy->memory,
-                                         .ld = ld,
-                                         .out = dx->memory};
-    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, positions->columns, GRAIN_ROWS,
-               (double) (positions->nnz + positions->columns) * (double) ld);
+    const struct sw_sparse_view *view = &positions->by_column;
+    if (view->block == 0) {
+        run_plain_product(hal, view, positions->nnz, values->memory, dy->memory, ld, dx->memory);
+        return SW_OK;
+    }
+    /* Each value is used once for every 64 lanes: read in one stream, it costs less. */
+    struct sw_cpu_order order = {
+        .place = view->value->memory, .from = values->memory, .to = view->ordered->memory};
+    sw_cpu_run(hal, sw_cpu_ref_order, &order, positions->nnz, GRAIN_ELEMENTS,
+               (double) positions->nnz);
+    run_blocked_product(hal, view, positions->nnz, order.to, dy->memory, ld, dx->memory);
     return SW_OK;
+}
+
+static void run_blocked_gradient(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
+                                 const struct sw_buffer *dy, const struct sw_buffer *x, int64_t ld,
+                                 struct sw_buffer *dvalues) {
+    struct sw_cpu_blocked_gradient args = {.visits = view->visits->memory,
+                                           .offset = view->offset->memory,
+                                           .dy = dy->memory,
+                                           .x = x->memory,
+                                           .rows = view->rows,
+                                           .columns = view->columns,
+                                           .block = view->block,
+                                           .ld = ld,
+                                           .dvalues = dvalues->memory};
+    sw_cpu_run(hal, kernels_of(hal)->blocked_gradient, &args, view->rows, SW_SPARSE_GROUP,
+               (double) nnz * (double) ld);
 }
 
 enum sw_status sw_cpu_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
                                               const struct sw_buffer *dy, const struct sw_buffer *x,
                                               int64_t ld, struct sw_buffer *dvalues) {
-    struct sw_cpu_sparse_gradient args = {.row_start = positions->row_start->memory,
-                                          .column = positions->column->memory,
+    const struct sw_sparse_view *view = &positions->by_row;
+    if (view->block > 0) {
+        run_blocked_gradient(hal, view, positions->nnz, dy, x, ld, dvalues);
+        return SW_OK;
+    }
+    struct sw_cpu_sparse_gradient args = {.row_start = view->start->memory,
+                                          .column = view->index->memory,
                                           .dy = dy->memory,
                                           .x = x->memory,
                                           .ld = ld,
@@ -85,8 +138,8 @@ enum sw_status sw_cpu_sparse_backward_weights(struct sw_hal *hal, const struct s
 static struct sw_cpu_sparse_copy copy_args(const struct sw_sparse *positions,
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *w) {
-    return (struct sw_cpu_sparse_copy){.row_start = positions->row_start->memory,
-                                       .column = positions->column->memory,
+    return (struct sw_cpu_sparse_copy){.row_start = positions->by_row.start->memory,
+                                       .column = positions->by_row.index->memory,
                                        .columns = positions->columns,
                                        .values = values->memory,
                                        .w = w->memory};

@@ -35,6 +35,40 @@ void sw_cpu_ref_sparse_gradient(const void *args, int64_t first, int64_t last) {
             p->dvalues[k] = dot(p->dy + r * p->ld, p->x + p->column[k] * p->ld, p->ld);
 }
 
+/* ---- blocked views: the same, visit by visit ------------------------------------------------- */
+
+void sw_cpu_ref_blocked_product(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_blocked_product *p = args;
+    memset(p->out + first * p->ld, 0, (size_t) ((last - first) * p->ld) * sizeof *p->out);
+    for (int64_t column = 0, v = 0; column < p->columns; column += p->block, v += p->rows) {
+        for (const struct sw_visit *at = p->visits + v + first; at < p->visits + v + last; at++) {
+            float *restrict out = p->out + at->row * p->ld;
+            for (int32_t t = at->first; t < at->first + at->count; t++) {
+                const float *restrict in = p->in + (column + p->offset[t]) * p->ld;
+                for (int64_t b = 0; b < p->ld; b++)
+                    out[b] += p->values[t] * in[b];
+            }
+        }
+    }
+}
+
+void sw_cpu_ref_blocked_gradient(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_blocked_gradient *p = args;
+    for (int64_t column = 0, v = 0; column < p->columns; column += p->block, v += p->rows)
+        for (const struct sw_visit *at = p->visits + v + first; at < p->visits + v + last; at++)
+            for (int32_t k = at->first; k < at->first + at->count; k++)
+                p->dvalues[k] = dot(p->dy + at->row * p->ld, p->x + (column + p->offset[k]) * p->ld,
+                                    p->ld);
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+void sw_cpu_ref_order(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_order *p = args;
+    for (int64_t t = first; t < last; t++)
+        p->to[t] = p->from[p->place[t]];
+}
+
 void sw_cpu_ref_sparse_scatter(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_sparse_copy *p = args;
     for (int64_t r = first; r < last; r++) {

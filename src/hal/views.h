@@ -1,0 +1,9 @@
+/* How the positions of a sparse matrix lie on a device: plain or blocked, by rows and by columns. */
+#pragma once
+
+#include "sweepstake/backend.h"
+
+/* Make the views that sparse->format needs; what a failure leaves is freed by sw_hal_free_views.
+ * Errors: SW_NOMEM, and those of uploads. */
+enum sw_status sw_hal_create_views(const struct sw_csr *csr, struct sw_sparse *sparse) SW_NODISCARD;
+void sw_hal_free_views(struct sw_sparse *sparse);

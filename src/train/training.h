@@ -1,0 +1,29 @@
+/* Module: train, private: one training while it runs. */
+#pragma once
+
+#include "feed.h"
+#include "optimizer.h"
+
+struct sw_training {
+    struct sw_net *net;
+    const struct sw_trial_spec *spec;
+    const struct sw_data *data;
+    struct sw_train_hooks hooks;
+    int64_t steps, epoch_steps;
+    int64_t done; /* steps that were over when a hook was told last, or a state was put back */
+    struct sw_feed feeds[SW_SPLIT_COUNT];
+    struct sw_optimizer_state optimizer;
+    int32_t *order;  /* [training samples]: order of this epoch */
+    double loss_sum; /* over the samples trained on since the last evaluation */
+    int64_t samples; /* how many those are */
+    struct sw_curve_point *curve;
+    struct sw_train_outcome outcome;
+    double started;   /* monotonic */
+    double earlier;   /* seconds of training before this process */
+    double elsewhere; /* seconds since `started` that were no training */
+};
+
+/* loop.c: fill in the order of the epoch that `step` is in. */
+void sw_training_order(struct sw_training *training, int64_t step);
+/* loop.c: seconds spent in training steps so far. */
+double sw_training_seconds(const struct sw_training *training);

@@ -1,0 +1,157 @@
+/* Checkpoints inside a round:
+ *     header | alerts so far | watched gradient norms | state of the training */
+#include "trial_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sweepstake/memory.h"
+
+struct checkpoint_header {
+    int64_t n_alerts, suppressed;
+    int64_t n_layers;
+    int64_t train_bytes;
+};
+
+/* ---- what both directions share ---------------------------------------------------------------- */
+
+static int64_t watch_bytes(int64_t n_alerts, int64_t n_layers) {
+    return n_alerts * (int64_t) sizeof(struct sw_alert) + n_layers * (int64_t) sizeof(double);
+}
+
+static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t train_bytes) {
+    return (int64_t) sizeof(struct checkpoint_header) + watch_bytes(n_alerts, n_layers) +
+           train_bytes;
+}
+
+int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
+                                  const struct sw_round_plan *plan, int64_t n_layers) {
+    return checkpoint_bytes(SW_ALERTS_MAX, n_layers,
+                            sw_train_saved_bytes(spec, plan->survivors, plan->curve_points));
+}
+
+/* The same, for the network as it is. */
+static int64_t find_capacity(const struct sw_trial_run *run) {
+    return checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers,
+                            sw_train_saved_bytes(&run->task->spec, sw_net_survivors(run->net),
+                                                 run->task->plan.curve_points));
+}
+
+/* The survivors' values mean something under their mask only. */
+static struct sw_digest find_key(const struct sw_trial_run *run) {
+    return sw_digest_of(run->mask, (size_t) run->arch.mask_bytes);
+}
+
+static void tell(const struct sw_trial_run *run, const char *text) {
+    if (run->sink->notice != NULL) run->sink->notice(run->sink->context, text);
+}
+
+static void tell_why(const struct sw_trial_run *run, const char *what) {
+    char text[256];
+    (void) snprintf(text, sizeof text, "%s: %.180s", what, sw_status_text());
+    tell(run, text);
+}
+
+/* ---- back -------------------------------------------------------------------------------------- */
+
+static bool is_text(const char *text, size_t size) {
+    return memchr(text, '\0', size) != NULL;
+}
+
+static bool are_alerts(const struct sw_alert *alerts, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (!is_text(alerts[i].monitor, sizeof alerts[i].monitor) ||
+            !is_text(alerts[i].message, sizeof alerts[i].message))
+            return false;
+    return true;
+}
+
+static enum sw_status check(const struct sw_trial_run *run, const struct checkpoint_header *header,
+                            const char *alerts, int64_t bytes) {
+    const int64_t n = header->n_alerts;
+    if (n < 0 || n > SW_ALERTS_MAX || header->suppressed < 0 ||
+        header->n_layers != run->arch.n_layers || header->train_bytes < 0 ||
+        header->train_bytes > bytes ||
+        checkpoint_bytes(n, header->n_layers, header->train_bytes) != bytes ||
+        !are_alerts((const struct sw_alert *) (const void *) alerts, n))
+        return SW_FAIL(SW_DAMAGED, "%lld bytes that are none of this round", (long long) bytes);
+    return SW_OK;
+}
+
+/* Errors: SW_DAMAGED, nothing is changed then; those of the device. */
+static enum sw_status restore(struct sw_trial_run *run, struct sw_training *training,
+                              const char *from, int64_t bytes, int64_t *done) {
+    struct checkpoint_header header;
+    const char *alerts = from + sizeof header;
+    if (bytes < (int64_t) sizeof header)
+        return SW_FAIL(SW_DAMAGED, "it has %lld bytes only", (long long) bytes);
+    memcpy(&header, from, sizeof header);
+    SW_TRY(check(run, &header, alerts, bytes));
+    const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
+    const char *norms = alerts + alert_bytes;
+    SW_TRY(sw_train_restore(training, alerts + watch_bytes(header.n_alerts, header.n_layers),
+                            header.train_bytes, done));
+    memcpy(run->alerts, alerts, alert_bytes);
+    memcpy(run->gradient_norm, norms, (size_t) header.n_layers * sizeof *run->gradient_norm);
+    run->watch.n_alerts = header.n_alerts;
+    run->watch.suppressed = header.suppressed;
+    return SW_OK;
+}
+
+enum sw_status sw_trial_resume(struct sw_trial_run *run, struct sw_training *training) {
+    const struct sw_sink *sink = run->sink;
+    char *bytes = NULL, text[96];
+    size_t length = 0;
+    int64_t done = 0;
+    if (sink->load_checkpoint == NULL) return SW_OK;
+    enum sw_status status = sink->load_checkpoint(sink->context, find_key(run),
+                                                  (size_t) find_capacity(run), &bytes, &length);
+    if (status == SW_NOT_FOUND) return SW_OK;
+    bool loaded = status == SW_OK;
+    if (loaded) status = restore(run, training, bytes, (int64_t) length, &done);
+    SW_FREE(&bytes);
+    if (status != SW_OK) {
+        tell_why(run, "a checkpoint is ignored");
+        return loaded && status != SW_DAMAGED ? status : SW_OK;
+    }
+    (void) snprintf(text, sizeof text, "resumes at step %lld of %lld", (long long) done,
+                    (long long) run->task->plan.steps);
+    tell(run, text);
+    return SW_OK;
+}
+
+/* ---- out --------------------------------------------------------------------------------------- */
+
+static enum sw_status save(struct sw_trial_run *run, const struct sw_training *training,
+                           int64_t done) {
+    const struct checkpoint_header header = {.n_alerts = run->watch.n_alerts,
+                                             .suppressed = run->watch.suppressed,
+                                             .n_layers = run->arch.n_layers,
+                                             .train_bytes = sw_train_bytes_now(training)};
+    const int64_t bytes = checkpoint_bytes(header.n_alerts, header.n_layers, header.train_bytes);
+    const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
+    const size_t norm_bytes = (size_t) header.n_layers * sizeof *run->gradient_norm;
+    if (run->checkpoint == NULL)
+        SW_TRY(SW_ALLOC(&run->checkpoint, (size_t) find_capacity(run), "a checkpoint"));
+    char *next = run->checkpoint;
+    memcpy(next, &header, sizeof header);
+    memcpy(next += sizeof header, run->alerts, alert_bytes);
+    memcpy(next += alert_bytes, run->gradient_norm, norm_bytes);
+    SW_TRY(sw_train_save(training, next + norm_bytes, header.train_bytes));
+    return run->sink->save_checkpoint(run->sink->context, find_key(run), done, run->checkpoint,
+                                      (size_t) bytes);
+}
+
+enum sw_status sw_trial_checkpoint(struct sw_trial_run *run, const struct sw_training *training,
+                                   int64_t done) {
+    const struct sw_sink *sink = run->sink;
+    if (sink->need_checkpoint == NULL) return SW_OK;
+    enum sw_checkpoint_need need = sink->need_checkpoint(sink->context);
+    if (need == SW_CHECKPOINT_NONE) return SW_OK;
+    bool saved = save(run, training, done) == SW_OK;
+    if (!saved && !run->checkpoint_told) tell_why(run, "no checkpoint could be saved");
+    run->checkpoint_told |= !saved;
+    if (need != SW_CHECKPOINT_END) return SW_OK;
+    return SW_FAIL(SW_STOPPED, "%s at step %lld of %lld", saved ? "saved" : "ended",
+                   (long long) done, (long long) run->task->plan.steps);
+}

@@ -1,0 +1,340 @@
+/* A training that is interrupted after any step and restored elsewhere goes on to the same bits. */
+#include <math.h>
+#include <string.h>
+
+#include "../support/test_main.h"
+#include "sweepstake/memory.h"
+#include "sweepstake/train.h"
+
+#define STEPS 13
+#define EVERY 4
+#define MAX_POINTS 16
+#define MAX_SURVIVORS 8192
+
+/* ---- one training after another ------------------------------------------------------------- */
+
+static struct sw_trial_spec spec;
+static struct sw_data_info info;
+static struct sw_data data;
+static struct sw_arch arch;
+static char *block;
+static float theta[MAX_SURVIVORS];
+
+/* 240 training images in batches of 50: 5 steps to an epoch, the last one with 40. */
+static int set_up(void) {
+    sw_spec_set_defaults(&spec);
+    SW_TEXT_COPY(spec.data_name, "synthetic");
+    SW_TEXT_COPY(spec.data_shape, "1x8x8");
+    SW_TEXT_COPY(spec.model_name, "mlp-48-24");
+    spec.data_classes = 4;
+    spec.data_train = 300;
+    spec.data_validation = 60;
+    spec.data_test = 80;
+    spec.train_batch = 50;
+    spec.train_steps = STEPS;
+    spec.train_evaluate_every = EVERY;
+    spec.train_schedule_warmup_fraction = 0.5;
+    spec.train_optimizer_weight_decay = 1e-3;
+    if (sw_data_probe(&spec, &info) != SW_OK) return 1;
+    if (SW_ALLOC(&block, (size_t) info.block_bytes, "data") != SW_OK) return 1;
+    if (sw_data_decode(&spec, &info, block) != SW_OK) return 1;
+    if (sw_data_open(&spec, &info, block, &data) != SW_OK) return 1;
+    if (sw_arch_create(spec.model_name, info.shape, info.classes, &arch) != SW_OK) return 1;
+    sw_init_weights(&arch, sw_init_find(spec.model_init), 3, SW_RANDOM_INIT, 0, theta);
+    return arch.parameters > MAX_SURVIVORS;
+}
+
+static int tear_down(void) {
+    sw_arch_fini(&arch);
+    sw_data_close(&data);
+    SW_FREE(&block);
+    return 0;
+}
+
+static void set_optimizer(const char *name, double lr, double momentum) {
+    SW_TEXT_COPY(spec.train_optimizer_name, name);
+    spec.train_optimizer_lr = lr;
+    spec.train_optimizer_momentum = momentum;
+}
+
+/* A training from a fresh device and network; what it does is told by `stop_at` and `saved`. */
+struct run {
+    double density;
+    int64_t stop_at; /* steps after which it is saved and ended, 0 for never */
+    char *saved;     /* owned */
+    int64_t saved_bytes;
+    const struct run *from; /* goes on from that one's saved state */
+    int64_t length;         /* bytes of it that are given; -1: all */
+    enum sw_status restored;
+    int64_t done, first_step, csr_layers;
+    int64_t survivors;
+    float values[MAX_SURVIVORS];
+    struct sw_curve_point curve[MAX_POINTS];
+    struct sw_train_outcome outcome;
+};
+
+static enum sw_status go_on(void *context, struct sw_training *training) {
+    struct run *run = context;
+    if (run->from == NULL) return SW_OK;
+    int64_t length = run->length >= 0 ? run->length : run->from->saved_bytes;
+    run->restored = sw_train_restore(training, run->from->saved, length, &run->done);
+    return SW_OK;
+}
+
+static enum sw_status note_first(void *context, struct sw_net *net, int64_t step, double loss) {
+    struct run *run = context;
+    (void) net, (void) loss;
+    if (run->first_step < 0) run->first_step = step;
+    return SW_OK;
+}
+
+static enum sw_status save_and_stop(void *context, const struct sw_training *training,
+                                    int64_t done) {
+    struct run *run = context;
+    if (done != run->stop_at) return SW_OK;
+    run->saved_bytes = sw_train_bytes_now(training);
+    SW_TEST_OK(SW_ALLOC(&run->saved, (size_t) run->saved_bytes, "a saved training"));
+    SW_TEST_FAILS(sw_train_save(training, run->saved, run->saved_bytes - 1), SW_INTERNAL);
+    SW_TEST_OK(sw_train_save(training, run->saved, run->saved_bytes));
+    return SW_STOPPED;
+}
+
+static void draw_mask(double density, uint8_t *mask) {
+    for (int64_t l = 0; l < arch.n_layers; l++) {
+        const struct sw_param *param = sw_arch_layer(&arch, l);
+        sw_mask_fill(mask + param->mask_offset, param->count);
+        for (int64_t i = 1; i < param->count; i++)
+            if (sw_random_uniform(5, SW_RANDOM_BENCH, (uint64_t) l, (uint64_t) i) >= density)
+                sw_mask_clear_bit(mask + param->mask_offset, i);
+    }
+}
+
+static enum sw_status train(struct run *run, double density, int threads) {
+    const struct sw_hal_options options = {.threads = threads, .isa = sw_isa_detect()};
+    const struct sw_train_hooks hooks = {.context = run,
+                                         .before_start = go_on,
+                                         .after_backward = note_first,
+                                         .after_step = save_and_stop};
+    struct sw_hal *hal = NULL;
+    struct sw_net *net = NULL;
+    uint8_t mask[MAX_SURVIVORS / 8 + 16];
+    run->first_step = -1;
+    draw_mask(density, mask);
+    SW_TEST_OK(sw_hal_open(sw_backend_find("cpu"), &options, &hal));
+    SW_TEST_OK(sw_net_create(hal, &arch, mask, SW_EVALUATE_BATCH, &net));
+    SW_TEST_OK(sw_net_set_theta(net, theta));
+    for (int64_t l = 0; l < arch.n_layers; l++)
+        run->csr_layers += sw_net_layer_format(net, l) == SW_FORMAT_CSR;
+    enum sw_status status = sw_train_run(net, &spec, &data, &hooks, run->curve, &run->outcome);
+    run->survivors = sw_net_survivors(net);
+    SW_TEST_OK(sw_net_get_survivors(net, run->values));
+    sw_net_destroy(&net);
+    sw_hal_close(&hal);
+    return status;
+}
+
+static void check_same(const struct run *a, const struct run *b) {
+    CU_ASSERT_EQUAL_FATAL(a->survivors, b->survivors);
+    CU_ASSERT_EQUAL(memcmp(a->values, b->values, (size_t) a->survivors * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(a->outcome.points, b->outcome.points);
+    CU_ASSERT_EQUAL(memcmp(a->curve, b->curve, sizeof a->curve), 0);
+}
+
+/* ---- to the same bits ----------------------------------------------------------------------- */
+
+static struct run whole, first, second;
+
+/* Interrupt after `step`, go on in a new network with other threads, compare. */
+static void check_interruption(double density, int64_t step) {
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    first.stop_at = step;
+    CU_ASSERT_EQUAL(train(&first, density, 1), SW_STOPPED);
+    CU_ASSERT_EQUAL(first.saved_bytes,
+                    sw_train_saved_bytes(&spec, first.survivors, first.outcome.points));
+    second.from = &first;
+    second.length = -1;
+    SW_TEST_OK(train(&second, density, 2));
+    SW_TEST_OK(second.restored);
+    CU_ASSERT_EQUAL(second.done, step);
+    CU_ASSERT_EQUAL(second.first_step, step < STEPS ? step : -1);
+    CU_ASSERT_TRUE(second.outcome.train_seconds >
+                   first.outcome.train_seconds * (step == STEPS ? 0.9 : 1));
+    CU_ASSERT_TRUE(second.outcome.evaluate_seconds >= first.outcome.evaluate_seconds);
+    check_same(&whole, &second);
+    SW_FREE(&first.saved);
+}
+
+static void check_every_step(double density) {
+    memset(&whole, 0, sizeof whole);
+    SW_TEST_OK(train(&whole, density, 1));
+    CU_ASSERT_EQUAL(whole.outcome.points, 5);
+    for (int64_t step = 1; step <= STEPS; step++)
+        check_interruption(density, step);
+}
+
+static void check_formats(void) {
+    check_every_step(1);
+    CU_ASSERT_EQUAL(whole.csr_layers, 0);
+    check_every_step(0.97);
+    CU_ASSERT_TRUE(whole.csr_layers < arch.n_layers); /* the others are dense with holes */
+    check_every_step(0.05);
+    CU_ASSERT_TRUE(whole.csr_layers > 0);
+}
+
+static void sgd_goes_on_to_the_same_bits(void) {
+    set_optimizer("sgd", 0.1, 0);
+    check_formats();
+}
+static void momentum_goes_on_to_the_same_bits(void) {
+    set_optimizer("sgd", 0.05, 0.9);
+    check_formats();
+}
+static void adam_goes_on_to_the_same_bits(void) {
+    set_optimizer("adam", 3e-3, 0);
+    check_formats();
+}
+
+/* Those of this build, whatever they keep, under every schedule. */
+static void every_optimizer_goes_on_to_the_same_bits(void) {
+    const struct sw_lr_schedule *schedule = NULL;
+    const struct sw_optimizer *optimizer = NULL;
+    for (size_t i = 0; (optimizer = sw_optimizer_at(i)) != NULL; i++) {
+        set_optimizer(optimizer->name, 1e-2, 0);
+        check_every_step(0.5);
+    }
+    for (size_t i = 0; (schedule = sw_lr_schedule_at(i)) != NULL; i++) {
+        SW_TEXT_COPY(spec.train_schedule_name, schedule->name);
+        SW_TEXT_COPY(spec.train_schedule_milestones, "1,2"); /* for the one that needs them */
+        check_every_step(0.5);
+    }
+    SW_TEXT_COPY(spec.train_schedule_name, "constant");
+}
+
+/* Interrupted after every single step. */
+static void many_interruptions_add_nothing(void) {
+    static struct run chain[STEPS];
+    set_optimizer("adam", 3e-3, 0);
+    memset(chain, 0, sizeof chain);
+    memset(&whole, 0, sizeof whole);
+    SW_TEST_OK(train(&whole, 0.3, 1));
+    for (int64_t i = 0; i < STEPS; i++) {
+        chain[i].from = i > 0 ? &chain[i - 1] : NULL;
+        chain[i].length = -1;
+        chain[i].stop_at = i + 1 < STEPS ? i + 1 : 0;
+        CU_ASSERT_EQUAL(train(&chain[i], 0.3, 1), i + 1 < STEPS ? SW_STOPPED : SW_OK);
+        CU_ASSERT_EQUAL(chain[i].first_step, i);
+    }
+    check_same(&whole, &chain[STEPS - 1]);
+    for (int64_t i = 0; i < STEPS; i++)
+        SW_FREE(&chain[i].saved);
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+static void only_survivors_are_saved(void) {
+    const int64_t n = 1000;
+    set_optimizer("sgd", 0.1, 0);
+    int64_t sgd = sw_train_saved_bytes(&spec, n, 5), none = sw_train_saved_bytes(&spec, 0, 5);
+    CU_ASSERT_EQUAL(sgd - none, n * 4);
+    CU_ASSERT_EQUAL(none - sw_train_saved_bytes(&spec, 0, 0),
+                    5 * (int64_t) sizeof(struct sw_curve_point));
+    set_optimizer("sgd", 0.1, 0.9);
+    CU_ASSERT_EQUAL(sw_train_saved_bytes(&spec, n, 5) - none, n * 8);
+    set_optimizer("adam", 1e-3, 0);
+    CU_ASSERT_EQUAL(sw_train_saved_bytes(&spec, n, 5) - none, n * 12);
+}
+
+/* ---- bytes that are none -------------------------------------------------------------------- */
+
+/* What cannot be restored leaves a training that begins at the beginning. */
+static void check_refused(void) {
+    memset(second.curve, 0, sizeof second.curve);
+    second.csr_layers = 0;
+    SW_TEST_OK(train(&second, 0.3, 1));
+    CU_ASSERT_EQUAL(second.restored, SW_DAMAGED);
+    CU_ASSERT_EQUAL(second.first_step, 0);
+    check_same(&whole, &second);
+}
+
+static void prepare_damage(void) {
+    set_optimizer("adam", 3e-3, 0);
+    memset(&whole, 0, sizeof whole);
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    SW_TEST_OK(train(&whole, 0.3, 1));
+    first.stop_at = 6;
+    CU_ASSERT_EQUAL(train(&first, 0.3, 1), SW_STOPPED);
+    second.from = &first;
+}
+
+static void wrong_lengths_are_refused(void) {
+    prepare_damage();
+    const int64_t lengths[] = {0, 1, 8, 71, 72, first.saved_bytes - 4, first.saved_bytes - 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        second.length = lengths[i];
+        check_refused();
+    }
+    SW_FREE(&first.saved);
+}
+
+/* Every whole number of the header, with values that would reach far outside. */
+static void wild_headers_are_refused(void) {
+    const int64_t wild[] = {
+        -1, 0, 1, 7, 1000000007, INT64_MAX, INT64_MIN, 1LL << 40, INT64_MAX / 80, INT64_MAX / 4};
+    prepare_damage();
+    second.length = -1;
+    for (size_t field = 0; field < 6; field++) {
+        int64_t good = 0;
+        char *at = first.saved + field * sizeof good;
+        memcpy(&good, at, sizeof good);
+        for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
+            if (wild[i] == good) continue;
+            memcpy(at, &wild[i], sizeof good);
+            check_refused();
+        }
+        memcpy(at, &good, sizeof good);
+    }
+    const double seconds[] = {NAN, INFINITY, -1};
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(first.saved + 7 * sizeof(double), &seconds[i], sizeof(double));
+        check_refused();
+    }
+    SW_FREE(&first.saved);
+}
+
+static void another_trainings_state_is_refused(void) {
+    prepare_damage();
+    second.length = -1;
+    memset(&whole, 0, sizeof whole);
+    set_optimizer("sgd", 0.1, 0.9); /* fewer states */
+    SW_TEST_OK(train(&whole, 0.3, 1));
+    check_refused();
+    set_optimizer("adam", 3e-3, 0);
+    spec.train_steps = STEPS + 1; /* another length */
+    memset(&whole, 0, sizeof whole);
+    SW_TEST_OK(train(&whole, 0.3, 1));
+    check_refused();
+    spec.train_steps = STEPS;
+    SW_FREE(&first.saved);
+}
+
+int main(void) {
+    static CU_TestInfo same[] = {
+        {"sgd_goes_on_to_the_same_bits", sgd_goes_on_to_the_same_bits},
+        {"momentum_goes_on_to_the_same_bits", momentum_goes_on_to_the_same_bits},
+        {"adam_goes_on_to_the_same_bits", adam_goes_on_to_the_same_bits},
+        {"every_optimizer_goes_on_to_the_same_bits", every_optimizer_goes_on_to_the_same_bits},
+        {"many_interruptions_add_nothing", many_interruptions_add_nothing},
+        {"only_survivors_are_saved", only_survivors_are_saved},
+        CU_TEST_INFO_NULL};
+    static CU_TestInfo damage[] = {
+        {"wrong_lengths_are_refused", wrong_lengths_are_refused},
+        {"wild_headers_are_refused", wild_headers_are_refused},
+        {"another_trainings_state_is_refused", another_trainings_state_is_refused},
+        CU_TEST_INFO_NULL};
+    static CU_SuiteInfo suites[] = {{"same", set_up, tear_down, NULL, NULL, same},
+                                    {"damage", set_up, tear_down, NULL, NULL, damage},
+                                    CU_SUITE_INFO_NULL};
+    return sw_test_main("test_train_saved", suites);
+}
