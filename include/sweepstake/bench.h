@@ -1,11 +1,13 @@
 /* Module: bench
- * Purpose: timings of this build on this machine, with the machine's own sgemm rate beside them.
+ * Purpose: timings of this build on this machine, each beside what the machine itself can do.
  * Takes: shapes and settings. Gives: medians as plain numbers; the command line prints them. */
 #pragma once
 
 #include <stdint.h>
 
 #include "sweepstake/net.h"
+#include "sweepstake/proc.h"
+#include "sweepstake/store.h"
 #include "sweepstake/sweep.h"
 #include "sweepstake/system.h"
 
@@ -87,3 +89,114 @@ struct sw_bench_crossing {
  * is made from. Errors: as above. */
 enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
                              struct sw_bench_crossing crossings[SW_BENCH_TUNED]) SW_NODISCARD;
+
+/* ---- the store ---------------------------------------------------------------------------------- */
+
+struct sw_bench_store_options {
+    const char *folder; /* on the file system to be measured; scratch files are removed again */
+    int64_t megabytes;  /* payload of a round, about */
+    int64_t rounds;     /* timed commits, and as many raw writes in turn with them */
+    struct sw_store_identity identity;
+    enum sw_isa isa;
+};
+
+/* Commits of whole rounds against the same bytes in as many calls through MPI-IO alone. */
+struct sw_bench_commits {
+    double commit_ms, raw_ms;   /* medians */
+    double commit_mbs, raw_mbs; /* 1e6 bytes per second */
+    double ratio;               /* commit_mbs / raw_mbs */
+};
+
+#define SW_BENCH_CREATIONS 3
+struct sw_bench_creation {
+    int64_t rounds;
+    double ms;          /* until the store has its name; median */
+    int64_t bytes;      /* size of the file */
+    int64_t disk_bytes; /* of that on the disk: slabs are holes until they are written */
+};
+
+struct sw_bench_store {
+    int64_t rounds;
+    int64_t payload_bytes; /* of one commit, commit record included */
+    int64_t calls;         /* write calls of one commit; with `durable` two syncs come with them */
+    struct sw_bench_commits plain, durable;
+    double small_us, small_durable_us; /* a commit of small_bytes; medians */
+    int64_t small_bytes;
+    double read_mbs; /* reading sections back and comparing checksums; from the page cache */
+    struct sw_bench_creation creations[SW_BENCH_CREATIONS]; /* lenet-300-100, 10 rounds per trial */
+};
+
+/* After sw_comm_init, alone. Errors: SW_IO, SW_NOMEM, SW_CONFIG (a payload that no network has),
+ * SW_UNSUPPORTED (more than one rank). */
+enum sw_status sw_bench_time_store(const struct sw_bench_store_options *options,
+                                   struct sw_bench_store *out) SW_NODISCARD;
+
+/* ---- handing out rounds --------------------------------------------------------------------------- */
+
+struct sw_bench_dispatch_options {
+    const char *folder;  /* for the stores; every rank sees it; removed again */
+    int64_t rounds;      /* tiny rounds that do not wait for each other */
+    double idle_seconds; /* then: how long one worker trains while the others have nothing */
+    struct sw_store_identity identity;
+    enum sw_isa isa;
+};
+
+struct sw_bench_dispatch {
+    int64_t rounds, workers;
+    double seconds; /* of the tiny rounds */
+    double rounds_per_second;
+    double coordinator_ms;                         /* CPU of rank 0's work per round */
+    double rank0_ms;                               /* all CPU of rank 0's process per round */
+    double dispatch_ms, dispatch_p99_ms, worst_ms; /* result sent to next assignment received */
+    int64_t dispatches;                            /* that these are taken from; 0: they are NaN */
+    double idle_seconds;                           /* of the time with one long round */
+    double rank0_share;                            /* of a core, in that time */
+    double idle_share; /* the busiest worker without a round; NaN when there is none */
+};
+
+/* Run tiny rounds, then a long one, on all ranks with `server` of each. Collective; *out is rank 0's.
+ * Errors: those of sw_sched_run; SW_INTERNAL when a round failed. */
+enum sw_status sw_bench_time_dispatch(const struct sw_bench_dispatch_options *options,
+                                      struct sw_server *server,
+                                      struct sw_bench_dispatch *out) SW_NODISCARD;
+
+/* ---- inference ------------------------------------------------------------------------------------ */
+
+/* A network to time: owned, freed with sw_bench_ticket_fini. */
+struct sw_bench_ticket {
+    struct sw_arch arch;
+    uint8_t *mask; /* [arch.mask_bytes] */
+    float *theta;  /* [arch.parameters]; removed weights are 0 */
+    double sparsity;
+};
+/* A random mask over random weights. Errors: SW_CONFIG (model or shape), SW_NOMEM. */
+enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape[3],
+                                    int64_t classes, double sparsity,
+                                    struct sw_bench_ticket *out) SW_NODISCARD;
+/* The trained weights of a committed round. Errors: SW_NOT_FOUND, SW_DAMAGED, SW_IO, SW_NOMEM. */
+enum sw_status sw_bench_load_ticket(struct sw_store *store, int64_t row,
+                                    struct sw_bench_ticket *out) SW_NODISCARD;
+void sw_bench_ticket_fini(struct sw_bench_ticket *ticket);
+
+struct sw_bench_inference_options {
+    const struct sw_bench_ticket *ticket;
+    const char *backend;
+    int64_t passes; /* timed, each format in turn */
+    int threads;
+    enum sw_isa isa;
+};
+
+#define SW_BENCH_FORMATS 3    /* dense, csr, chosen: what training and the store's figures use */
+#define SW_BENCH_INFERENCES 6 /* each at batch 1 and 64 */
+struct sw_bench_inference {
+    int64_t batch;
+    const char *format;
+    double us;    /* from an input on the device to logits on the host; median */
+    double ratio; /* time of dense / time of this */
+    int64_t bytes_weights;
+    double difference; /* largest of the logits to those of dense, over the largest logit */
+};
+/* Errors: SW_NOT_FOUND (backend), SW_UNSUPPORTED, SW_NOMEM, SW_INTERNAL (formats that disagree). */
+enum sw_status
+sw_bench_time_inference(const struct sw_bench_inference_options *options,
+                        struct sw_bench_inference out[SW_BENCH_INFERENCES]) SW_NODISCARD;

@@ -90,6 +90,11 @@ struct sw_net_memory {
  * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
                              int64_t max_batch, struct sw_net **out) SW_NODISCARD;
+/* The same with every layer in one format, whatever the table says: for comparing formats. */
+enum sw_status sw_net_create_in_format(struct sw_hal *hal, const struct sw_arch *arch,
+                                       const uint8_t *mask, int64_t max_batch,
+                                       enum sw_layer_format format,
+                                       struct sw_net **out) SW_NODISCARD;
 void sw_net_destroy(struct sw_net **net);
 
 /* Set all values from a dense theta[arch->parameters]; removed weights are not looked at. */

@@ -8,6 +8,20 @@
 #include "sweepstake/store.h"
 #include "sweepstake/sweep.h"
 
+/* What one rank measured of itself in one run, for benchmarks. The trainers are other processes: their
+ * CPU time is not in it. */
+struct sw_sched_figures {
+    double loop_seconds, loop_cpu; /* of the loop from the first message to the outcome */
+    double
+        coordinator_cpu; /* of taking messages and handing out rounds; rank 0. The looks that found
+                               nothing are only in loop_cpu */
+    double idle_seconds, idle_cpu; /* of the time in which its worker had no round */
+    /* From sending a result to getting the next round, on the worker's clock; waiting for rounds that
+     * were not ready is in it. Rank 0 has those of all workers; the first `capacity` are kept. */
+    double *waits; /* [capacity], the caller's, in seconds; may be NULL when capacity is 0 */
+    int64_t capacity, n_waits;
+};
+
 struct sw_sched_options {
     int threads;         /* per trainer */
     int64_t attempts;    /* tries of a round whose trainer crashes; at least 1 */
@@ -24,6 +38,7 @@ struct sw_sched_options {
     bool bind;          /* put trainers on cores of their own */
     bool durable;
     const char *backend;
+    struct sw_sched_figures *figures; /* filled in when not NULL */
 };
 
 /* A point in the life of a sweep, told on rank 0 only, from the coordinator's loop. */

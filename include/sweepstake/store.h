@@ -49,6 +49,8 @@ const char *sw_store_text(const struct sw_store *store);      /* the sweep file 
 int64_t sw_store_n_trials(const struct sw_store *store);
 int64_t sw_store_n_rounds(const struct sw_store *store);
 const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t row);
+/* The network of the rounds whose plan says arch == `index`; NULL when there is none. */
+const struct sw_arch *sw_store_arch(const struct sw_store *store, int64_t index);
 /* A data set as it was when the store was made; NULL past the end. */
 const struct sw_data_info *sw_store_data(const struct sw_store *store, int64_t index);
 /* Row of trial/round/control, -1 when there is none. */

@@ -38,3 +38,8 @@ double sw_bench_median(double *times, int64_t n) {
     qsort(times, (size_t) n, sizeof *times, compare);
     return times[n / 2];
 }
+
+double sw_bench_quantile(double *times, int64_t n, double share) {
+    qsort(times, (size_t) n, sizeof *times, compare);
+    return times[(int64_t) (share * (double) (n - 1) + 0.5)];
+}

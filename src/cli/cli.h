@@ -22,7 +22,7 @@
     X(retry, false, "make failed rounds of a store runnable again")                                \
     X(export, false, "write one ticket of a store to a file of its own")                           \
     X(show, false, "what this build has: backends, models, keys, ...")                             \
-    X(bench, true, "time kernels and training steps on this machine")
+    X(bench, true, "time this build and this machine: kernels, steps, store, ...")
 
 /* Each takes its own argv ("sweepstake plan", ...) and returns the exit code of the program. */
 #define SW_CLI_DECLARE(name, compute, summary) int sw_cli_##name(int argc, char **argv);
@@ -93,6 +93,17 @@ enum sw_status sw_cli_load_sweep(const char *path, const struct sw_cli_sets *set
 
 /* What a store made here by ranks of that instruction set would say of itself. */
 void sw_cli_identity(enum sw_isa isa, struct sw_store_identity *out);
+
+/* TRIAL[:ROUND[:CONTROL]]; round -1 is the last one that is done. */
+struct sw_cli_ticket_name {
+    int64_t trial, round;
+    enum sw_control control;
+};
+/* Errors: SW_USAGE. */
+enum sw_status sw_cli_ticket_parse(const char *whole, struct sw_cli_ticket_name *out) SW_NODISCARD;
+/* Row of a round that is done and did not fail. Errors: SW_NOT_FOUND, SW_IO. */
+enum sw_status sw_cli_ticket_find(struct sw_store *store, const struct sw_cli_ticket_name *ticket,
+                                  int64_t *out) SW_NODISCARD;
 
 /* ---- scores: which tickets are the best so far ---------------------------------------------------- */
 

@@ -3,124 +3,231 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
-#include "sweepstake/bench.h"
+#include "bench_words.h"
 #include "sweepstake/text.h"
-
-enum { MAX_SPARSITIES = 32 };
-
-struct bench_arguments {
-    const char *what, *model, *backend;
-    int64_t batch, steps, threads;
-    double sparsity[MAX_SPARSITIES];
-    int n_sparsities;
-    bool json, tune;
-};
 
 /* ---- arguments ----------------------------------------------------------------------------------------- */
 
+#define STEP "step"
+#define KERNELS "kernels"
+#define STORE "store"
+#define DISPATCH "dispatch"
+#define INFERENCE "inference"
+
+/* Which benchmarks take an option stands in option_users. */
 static const struct argp_option options[] = {
-    {"model", 'm', "NAME", 0, "step: the network (lenet-300-100)", 0},
-    {"batch", 'b', "N", 0, "samples of a step or columns of a product (128)", 0},
-    {"sparsity", 's', "S,...", 0, "step: shares of the weights that are removed (0)", 0},
-    {"steps", 'n', "N", 0, "step: timed steps; the median counts (51)", 0},
-    {"threads", 't', "N", 0, "threads (1)", 0},
-    {"backend", 'd', "NAME", 0, "where to run (cpu)", 0},
+    {"model", 'm', "NAME", 0, "step, inference: the network (lenet-300-100)", 0},
+    {"batch", 'b', "N", 0, "step, kernels: samples of a step, columns of a product (128)", 0},
+    {"sparsity", 's', "S,...", 0, "step, inference: shares of the weights that are removed (0)", 0},
+    {"steps", 'n', "N", 0, "step, inference: timed steps or passes; the median counts (51)", 0},
+    {"threads", 't', "N", 0, "step, kernels, inference: threads (1)", 0},
+    {"backend", 'd', "NAME", 0, "step, kernels, inference: where to run (cpu)", 0},
+    {"dir", 'D', "DIR", 0, "store, dispatch: where the scratch files go (.)", 0},
+    {"megabytes", 'M', "N", 0,
+     "store: payload of a round (16); 4 for every commit are on the disk for a while", 0},
+    {"rounds", 'r', "N", 0, "store: timed commits (15); dispatch: tiny rounds (500)", 0},
+    {"workers", 'w', "N", 0, "dispatch: start mpirun with N workers, unless it has started us", 0},
+    {"idle", 'i', "S", 0, "dispatch: seconds of the long round (5)", 0},
     {"tune", 'T', NULL, 0, "kernels: find where sparse overtakes dense; print rows for choice.c",
      0},
     {"json", 'j', NULL, 0, "print JSON, one object on each line", 0},
     {0},
 };
 
-static void set_sparsities(struct argp_state *state, struct bench_arguments *arguments,
+static const struct {
+    int key;
+    const char *users[4];
+} option_users[] = {
+    {'m', {STEP, INFERENCE}},
+    {'b', {STEP, KERNELS}},
+    {'s', {STEP, INFERENCE}},
+    {'n', {STEP, INFERENCE}},
+    {'t', {STEP, KERNELS, INFERENCE}},
+    {'d', {STEP, KERNELS, INFERENCE}},
+    {'D', {STORE, DISPATCH}},
+    {'M', {STORE}},
+    {'r', {STORE, DISPATCH}},
+    {'w', {DISPATCH}},
+    {'i', {DISPATCH}},
+    {'T', {KERNELS}},
+};
+enum { N_OPTIONS = sizeof option_users / sizeof *option_users };
+
+static void set_sparsities(struct argp_state *state, struct sw_cli_bench_words *words,
                            const char *list) {
     char word[64];
-    arguments->n_sparsities = 0;
+    words->n_sparsities = 0;
     for (const char *at = list; at != NULL;) {
         const char *comma = strchr(at, ',');
         size_t length = comma != NULL ? (size_t) (comma - at) : strlen(at);
         snprintf(word, sizeof word, "%.*s", (int) (length < sizeof word ? length : 63), at);
-        if (arguments->n_sparsities == MAX_SPARSITIES) {
-            argp_error(state, "--sparsity: at most %d values", MAX_SPARSITIES);
+        if (words->n_sparsities == SW_CLI_BENCH_SPARSITIES) {
+            argp_error(state, "--sparsity: at most %d values", SW_CLI_BENCH_SPARSITIES);
             sw_cli_leave();
         }
-        arguments->sparsity[arguments->n_sparsities++] = sw_cli_real(state, "--sparsity", word, 0,
-                                                                     0.9999);
+        words->sparsity[words->n_sparsities++] = sw_cli_real(state, "--sparsity", word, 0, 0.9999);
         at = comma != NULL ? comma + 1 : NULL;
     }
 }
 
-static error_t set_what(struct argp_state *state, struct bench_arguments *arguments,
+static error_t set_what(struct argp_state *state, struct sw_cli_bench_words *words,
                         const char *name) {
-    static const char *const names[] = {"step", "kernels"};
-    if (arguments->what != NULL)
-        return SW_CLI_WRONG(state, "one benchmark only, not also '%s'", name);
+    static const char *const names[] = {KERNELS, STEP, STORE, DISPATCH, INFERENCE};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0) arguments->what = names[i];
-    if (arguments->what != NULL) return 0;
-    return SW_CLI_WRONG(state, "unknown benchmark '%s': step and kernels are known", name);
+        if (strcmp(names[i], name) == 0) words->what = names[i];
+    if (words->what != NULL) return 0;
+    return SW_CLI_WRONG(state,
+                        "unknown benchmark '%s': kernels, step, store, dispatch and inference "
+                        "are known",
+                        name);
+}
+
+/* The benchmark, and for inference the store and the ticket. */
+static error_t take_word(struct argp_state *state, struct sw_cli_bench_words *words,
+                         const char *word) {
+    if (words->what == NULL) return set_what(state, words, word);
+    if (strcmp(words->what, INFERENCE) != 0)
+        return SW_CLI_WRONG(state, "one benchmark only, not also '%s'", word);
+    if (words->store == NULL)
+        words->store = word;
+    else if (words->ticket == NULL)
+        words->ticket = word;
+    else
+        return SW_CLI_WRONG(state, "'%s' is one argument too many", word);
+    return 0;
+}
+
+static const char *option_name(int key) {
+    for (const struct argp_option *option = options; option->name != NULL; option++)
+        if (option->key == key) return option->name;
+    return "";
+}
+
+/* An option that the benchmark has no use for is a mistake, not a wish. */
+static error_t check_words(struct argp_state *state, const struct sw_cli_bench_words *words) {
+    for (int i = 0; i < N_OPTIONS; i++) {
+        bool used = false;
+        for (int user = 0; user < 4 && option_users[i].users[user] != NULL; user++)
+            used |= strcmp(option_users[i].users[user], words->what) == 0;
+        if ((words->given >> i & 1) != 0 && !used)
+            return SW_CLI_WRONG(state, "--%s is not for %s", option_name(option_users[i].key),
+                                words->what);
+        bool chosen = option_users[i].key == 'm' || option_users[i].key == 's';
+        if (words->store != NULL && chosen && (words->given >> i & 1) != 0)
+            return SW_CLI_WRONG(state, "--%s goes without a store: its ticket says that",
+                                option_name(option_users[i].key));
+    }
+    if (words->tune && words->json) return SW_CLI_WRONG(state, "--tune prints C source, not JSON");
+    if (words->store != NULL && words->ticket == NULL)
+        return SW_CLI_WRONG(state, "which ticket of %s? TRIAL[:ROUND[:CONTROL]]", words->store);
+    return 0;
+}
+
+static error_t take_option(int key, char *arg, struct argp_state *state,
+                           struct sw_cli_bench_words *words) {
+    switch (key) {
+    case 'm':
+        words->model = arg;
+        return 0;
+    case 'b':
+        words->batch = sw_cli_int(state, "--batch", arg, 1, 65536);
+        return 0;
+    case 's':
+        set_sparsities(state, words, arg);
+        return 0;
+    case 'n':
+        words->steps = sw_cli_int(state, "--steps", arg, 1, 1000000);
+        return 0;
+    case 't':
+        words->threads = sw_cli_int(state, "--threads", arg, 1, 1024);
+        return 0;
+    case 'd':
+        words->backend = arg;
+        return 0;
+    case 'D':
+        words->folder = arg;
+        return 0;
+    case 'M':
+        words->megabytes = sw_cli_int(state, "--megabytes", arg, 1, 400);
+        return 0;
+    case 'r':
+        words->rounds = sw_cli_int(state, "--rounds", arg, 1, 40000);
+        return 0;
+    case 'w':
+        words->workers = sw_cli_int(state, "--workers", arg, 1, 4096);
+        return 0;
+    case 'i':
+        words->idle = sw_cli_real(state, "--idle", arg, 0.1, 3600);
+        return 0;
+    case 'T':
+        words->tune = true;
+        return 0;
+    case 'j':
+        words->json = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
-    struct bench_arguments *arguments = state->input;
+    struct sw_cli_bench_words *words = state->input;
+    for (int i = 0; i < N_OPTIONS; i++)
+        if (option_users[i].key == key) words->given |= 1u << i;
     switch (key) {
-    case 'm':
-        arguments->model = arg;
-        return 0;
-    case 'b':
-        arguments->batch = sw_cli_int(state, "--batch", arg, 1, 65536);
-        return 0;
-    case 's':
-        set_sparsities(state, arguments, arg);
-        return 0;
-    case 'n':
-        arguments->steps = sw_cli_int(state, "--steps", arg, 1, 1000000);
-        return 0;
-    case 't':
-        arguments->threads = sw_cli_int(state, "--threads", arg, 1, 1024);
-        return 0;
-    case 'd':
-        arguments->backend = arg;
-        return 0;
-    case 'T':
-        arguments->tune = true;
-        return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
     case ARGP_KEY_ARG:
-        return set_what(state, arguments, arg);
-    case ARGP_KEY_END:
-        if (!arguments->tune || (strcmp(arguments->what, "kernels") == 0 && !arguments->json))
-            return 0;
-        return SW_CLI_WRONG(state, "--tune is for kernels, and prints C source, not JSON");
+        return take_word(state, words, arg);
     case ARGP_KEY_NO_ARGS:
-        return SW_CLI_WRONG(state, "which benchmark: step or kernels?");
+        return SW_CLI_WRONG(state, "which benchmark: kernels, step, store, dispatch or inference?");
+    case ARGP_KEY_END:
+        return words->what != NULL ? check_words(state, words) : 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return take_option(key, arg, state, words);
     }
 }
 
 static const struct argp argp = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "step|kernels",
+    .args_doc = "kernels\nstep\nstore\ndispatch\ninference [STORE.h5 TRIAL[:ROUND[:CONTROL]]]",
     .doc =
-        "Time this build on this machine.\v"
+        "Time this build on this machine. Times are medians; ratios are above 1 where Sweepstake is "
+        "the faster one.\v"
+        "kernels: the products of linear layers, beside the machine's sgemm rate. JSON: kernel, out, "
+        "in, batch, nnz, sparsity, us, gflops, ratio (of sgemm), sgemm_gflops.\n\n"
         "step: a whole training step on made-up data: batch gather and transpose, forward, loss, "
-        "backward, SGD with momentum 0.9, under a random mask.\n"
-        "kernels: the products of linear layers, beside the machine's sgemm rate."};
+        "backward, SGD with momentum 0.9, under a random mask. JSON: model, batch, sparsity, threads, "
+        "backend, isa, steps, step_ms, fastest_ms, slowest_ms, us_per_sample, gflops, flops, "
+        "peak_bytes, bytes_weights, bytes_gradients, bytes_optimizer, bytes_activations, "
+        "bytes_workspace, parameters, survivors.\n\n"
+        "store: commits of whole rounds, and MPI-IO alone writing the same bytes in as many calls, in "
+        "turn; written, and synced twice as with run --durable. JSON: dir, rounds, payload_bytes, "
+        "calls, commit_ms, raw_ms, commit_mbs, raw_mbs (1e6 bytes per second), ratio (of raw), the "
+        "five with durable_ in front, small_bytes, small_us, small_durable_us (a commit of few bytes), "
+        "read_mbs (with checksums, from the page cache), create: [rounds, ms, bytes, disk_bytes].\n\n"
+        "dispatch: tiny rounds under the MPI that started it (mpirun -n RANKS, or --workers), then a "
+        "long one while everybody else has nothing to do. JSON: workers, rounds, seconds, "
+        "rounds_per_second, coordinator_ms (CPU of rank 0's work per round; the looks that find "
+        "nothing are only in rank0_ms), rank0_ms, dispatches, dispatch_ms, dispatch_p99_ms, "
+        "dispatch_worst_ms (result sent to next assignment received, on the worker's clock), "
+        "idle_seconds, rank0_share, idle_share (of a core during the long round; of the busiest idle "
+        "worker, null when there is none).\n\n"
+        "inference: a ticket of a store, or a random one of --model and --sparsity, at batch 1 and "
+        "64, from an input on the device to logits on the host: dense (zeros multiplied, too), csr, "
+        "and chosen as trainings choose. JSON: model, store, ticket, sparsity, batch, format, us, "
+        "ratio (time of dense / this), bytes_weights, difference (largest, of the logits, to dense), "
+        "passes, threads, backend, isa."};
 
 /* ---- step ------------------------------------------------------------------------------------------------- */
 
-static void print_step_json(const struct bench_arguments *arguments, double sparsity,
+static void print_step_json(const struct sw_cli_bench_words *words, double sparsity,
                             const struct sw_bench_step *step) {
     json_t *json = json_object();
-    json_object_set_new(json, "model", sw_cli_json_text(arguments->model));
-    json_object_set_new(json, "batch", json_integer(arguments->batch));
+    json_object_set_new(json, "model", sw_cli_json_text(words->model));
+    json_object_set_new(json, "batch", json_integer(words->batch));
     json_object_set_new(json, "sparsity", json_real(sparsity));
-    json_object_set_new(json, "threads", json_integer(arguments->threads));
-    json_object_set_new(json, "backend", sw_cli_json_text(arguments->backend));
+    json_object_set_new(json, "threads", json_integer(words->threads));
+    json_object_set_new(json, "backend", sw_cli_json_text(words->backend));
     json_object_set_new(json, "isa", json_string(sw_isa_name(sw_isa_detect())));
     json_object_set_new(json, "steps", json_integer(step->steps));
     json_object_set_new(json, "step_ms", json_real(step->step_ms));
@@ -147,29 +254,29 @@ static void print_step_text(double sparsity, const struct sw_bench_step *step) {
            sw_text_bytes(bytes, sizeof bytes, (double) step->peak_bytes));
 }
 
-static enum sw_status bench_step(const struct bench_arguments *arguments) {
-    struct sw_bench_step_options step_options = {.model = arguments->model,
-                                                 .backend = arguments->backend,
+static enum sw_status bench_step(const struct sw_cli_bench_words *words) {
+    struct sw_bench_step_options step_options = {.model = words->model,
+                                                 .backend = words->backend,
                                                  .classes = 10,
-                                                 .batch = arguments->batch,
-                                                 .steps = arguments->steps,
-                                                 .threads = (int) arguments->threads,
+                                                 .batch = words->batch,
+                                                 .steps = words->steps,
+                                                 .threads = (int) words->threads,
                                                  .isa = sw_isa_detect()};
-    for (int i = 0; i < arguments->n_sparsities; i++) {
+    for (int i = 0; i < words->n_sparsities; i++) {
         struct sw_bench_step step;
-        step_options.sparsity = arguments->sparsity[i];
+        step_options.sparsity = words->sparsity[i];
         SW_TRY(sw_bench_time_step(&step_options, &step));
-        if (arguments->json) {
-            print_step_json(arguments, arguments->sparsity[i], &step);
+        if (words->json) {
+            print_step_json(words, words->sparsity[i], &step);
             continue;
         }
         if (i == 0)
             printf("%s, batch %lld, backend %s (%s), threads %lld, median of %lld steps\n"
                    "sparsity   step ms   fastest   slowest  us/sample  GFLOP/s  memory\n",
-                   arguments->model, (long long) arguments->batch, arguments->backend,
-                   sw_isa_name(step_options.isa), (long long) arguments->threads,
+                   words->model, (long long) words->batch, words->backend,
+                   sw_isa_name(step_options.isa), (long long) words->threads,
                    (long long) step.steps);
-        print_step_text(arguments->sparsity[i], &step);
+        print_step_text(words->sparsity[i], &step);
     }
     return SW_OK;
 }
@@ -201,17 +308,17 @@ static void print_kernels_text(const struct sw_bench_kernel *kernels, int64_t n,
                kernels[i].sparsity, kernels[i].us, kernels[i].gflops, kernels[i].ratio);
 }
 
-static enum sw_status bench_kernels(const struct bench_arguments *arguments) {
-    struct sw_bench_kernel_options kernel_options = {.backend = arguments->backend,
-                                                     .batch = arguments->batch,
+static enum sw_status bench_kernels(const struct sw_cli_bench_words *words) {
+    struct sw_bench_kernel_options kernel_options = {.backend = words->backend,
+                                                     .batch = words->batch,
                                                      .seconds = 0.05,
-                                                     .threads = (int) arguments->threads,
+                                                     .threads = (int) words->threads,
                                                      .isa = sw_isa_detect()};
     static struct sw_bench_kernel kernels[SW_BENCH_KERNELS_MAX];
     double sgemm = 0;
     int64_t n = 0;
     SW_TRY(sw_bench_time_kernels(&kernel_options, &sgemm, kernels, &n));
-    if (!arguments->json) {
+    if (!words->json) {
         print_kernels_text(kernels, n, sgemm);
         return SW_OK;
     }
@@ -221,35 +328,41 @@ static enum sw_status bench_kernels(const struct bench_arguments *arguments) {
 }
 
 /* Limits of a row of choice.c: weights half-way, on a log scale, to the next measured shape. */
-static enum sw_status bench_tune(const struct bench_arguments *arguments) {
+static enum sw_status bench_tune(const struct sw_cli_bench_words *words) {
     static const char *const limits[SW_BENCH_TUNED] = {"4096", "1 << 16", "1 << 19", "INT64_MAX"};
-    struct sw_bench_kernel_options kernel_options = {.backend = arguments->backend,
-                                                     .batch = arguments->batch,
+    struct sw_bench_kernel_options kernel_options = {.backend = words->backend,
+                                                     .batch = words->batch,
                                                      .seconds = 0.05,
-                                                     .threads = (int) arguments->threads,
+                                                     .threads = (int) words->threads,
                                                      .isa = sw_isa_detect()};
     struct sw_bench_crossing rows[SW_BENCH_TUNED];
     SW_TRY(sw_bench_tune(&kernel_options, rows));
     for (int i = 0; i < SW_BENCH_TUNED; i++)
         printf("    {%s, SW_ISA_%s, %d}, /* %lld x %lld, batch %lld */\n", limits[i],
                kernel_options.isa == SW_ISA_AVX2 ? "AVX2" : "GENERIC", rows[i].percent,
-               (long long) rows[i].out, (long long) rows[i].in, (long long) arguments->batch);
+               (long long) rows[i].out, (long long) rows[i].in, (long long) words->batch);
     return SW_OK;
 }
 
-static enum sw_status run_bench(const struct bench_arguments *arguments) {
-    if (strcmp(arguments->what, "step") == 0) return bench_step(arguments);
-    return arguments->tune ? bench_tune(arguments) : bench_kernels(arguments);
+static enum sw_status run_bench(const struct sw_cli_bench_words *words) {
+    if (strcmp(words->what, STEP) == 0) return bench_step(words);
+    if (strcmp(words->what, INFERENCE) == 0) return sw_cli_bench_inference(words);
+    return words->tune ? bench_tune(words) : bench_kernels(words);
 }
 
 int sw_cli_bench(int argc, char **argv) {
-    struct bench_arguments arguments = {.model = "lenet-300-100",
-                                        .backend = "cpu",
-                                        .batch = 128,
-                                        .steps = 51,
-                                        .threads = 1,
-                                        .n_sparsities = 1};
-    sw_cli_parse(&argp, argc, argv, &arguments);
-    enum sw_status status = run_bench(&arguments);
+    struct sw_cli_bench_words words = {.model = "lenet-300-100",
+                                       .backend = "cpu",
+                                       .folder = ".",
+                                       .batch = 128,
+                                       .steps = 51,
+                                       .threads = 1,
+                                       .megabytes = 16,
+                                       .idle = 5,
+                                       .n_sparsities = 1};
+    sw_cli_parse(&argp, argc, argv, &words);
+    if (strcmp(words.what, STORE) == 0) return sw_cli_bench_store(&words);
+    if (strcmp(words.what, DISPATCH) == 0) return sw_cli_bench_dispatch(&words, argv);
+    enum sw_status status = run_bench(&words);
     return status == SW_OK ? 0 : sw_cli_fail(status);
 }

@@ -52,7 +52,9 @@ static enum sw_status add_layer(struct sw_net *net, const struct sw_layer_desc *
                        weight->name);
     layer->desc = *desc;
     layer->ops = sw_layer_ops_of(desc->kind);
-    layer->format = layer->ops->choose_format(desc, sw_hal_isa(net->hal), kept);
+    layer->format = net->format != NULL
+                        ? *net->format
+                        : layer->ops->choose_format(desc, sw_hal_isa(net->hal), kept);
     layer->weight = &net->params[2 * l];
     layer->bias = &net->params[2 * l + 1];
 
@@ -107,8 +109,9 @@ static enum sw_status build(struct sw_net *net, const uint8_t *mask) {
     return add_buffers(net, &desc, scratch);
 }
 
-enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
-                             int64_t max_batch, struct sw_net **out) {
+static enum sw_status create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
+                             int64_t max_batch, const enum sw_layer_format *format,
+                             struct sw_net **out) {
     struct sw_net *net = NULL;
     if (max_batch < 1 || max_batch > SW_NET_MAX_BATCH)
         return SW_FAIL(SW_CONFIG, "a batch of %lld samples is not possible; 1 to %lld are",
@@ -117,12 +120,25 @@ enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, con
     net->hal = hal;
     net->arch = arch;
     net->max_batch = max_batch;
+    net->format = format;
     enum sw_status status = build(net, mask);
+    net->format = NULL; /* the caller's */
     if (status != SW_OK)
         sw_net_destroy(&net);
     else
         *out = net;
     return status;
+}
+
+enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
+                             int64_t max_batch, struct sw_net **out) {
+    return create(hal, arch, mask, max_batch, NULL, out);
+}
+
+enum sw_status sw_net_create_in_format(struct sw_hal *hal, const struct sw_arch *arch,
+                                       const uint8_t *mask, int64_t max_batch,
+                                       enum sw_layer_format format, struct sw_net **out) {
+    return create(hal, arch, mask, max_batch, &format, out);
 }
 
 void sw_net_destroy(struct sw_net **net) {

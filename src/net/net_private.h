@@ -13,8 +13,9 @@ struct sw_net {
     const struct sw_arch *arch; /* borrowed */
     uint8_t *mask;              /* host copy, [arch->mask_bytes] */
     int64_t max_batch;
-    int64_t survivors;          /* values of all parameters of the whole network */
-    struct sw_compact *compact; /* when it runs as a smaller one; or NULL */
+    const enum sw_layer_format *format; /* of every layer while it is built; NULL: the table's */
+    int64_t survivors;                  /* values of all parameters of the whole network */
+    struct sw_compact *compact;         /* when it runs as a smaller one; or NULL */
     int64_t n_layers;
     struct sw_net_layer *layers; /* layer l has parameters 2 l (weight) and 2 l + 1 (bias) */
     struct sw_net_param *params; /* [arch->n_params] */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "meter.h"
 #include "report.h"
 #include "signals.h"
 #include "slots.h"
@@ -152,6 +153,7 @@ static enum sw_status take_result(struct sw_coordinator *coordinator, int rank,
         sw_coordinator_stop(coordinator, (enum sw_status) message->status, message->text, 0, times);
         return SW_OK;
     }
+    sw_meter_waited(coordinator->site->options->figures, message->waited);
     SW_TRY(sw_ledger_finish(&coordinator->ledger, message->row, message->flag != 0, &news));
     if (!news) return SW_OK;
     if (message->flag == 0) {

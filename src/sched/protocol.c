@@ -45,7 +45,8 @@ static bool check_fields(const struct sw_message *message, int64_t n_rounds) {
         return is_row(message->row, n_rounds) && message->text[0] != '\0';
     case SW_MESSAGE_RESULT:
         return is_row(message->row, n_rounds) && is_status(message->status) &&
-               isfinite(message->seconds) && message->seconds >= 0;
+               isfinite(message->seconds) && message->seconds >= 0 && isfinite(message->waited) &&
+               message->waited >= 0;
     case SW_MESSAGE_ASSIGN:
         return is_row(message->row, n_rounds) && message->attempt >= 1;
     case SW_MESSAGE_LEAVE:

@@ -52,7 +52,9 @@ struct sw_message {
                        why the sweep has to stop; LEAVE, END */
     int64_t flag;   /* RESULT: 1 when committed as failed; END: 1 when every rank is there */
     double seconds; /* RESULT: from assignment to the last write */
-    char text[432]; /* NOTICE, RESULT, LEAVE, END: for a person */
+    char text[424]; /* NOTICE, RESULT, LEAVE, END: for a person */
+    double
+        waited; /* RESULT: from the result before it to the assignment of this round; 0: unknown */
 };
 _Static_assert(sizeof(struct sw_message) == SW_MESSAGE_BYTES, "messages have one size");
 

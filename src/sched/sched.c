@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "coordinator.h"
+#include "meter.h"
 #include "report.h"
 #include "signals.h"
 #include "sweepstake/comm.h"
@@ -154,14 +155,20 @@ static void pause_loop(const struct rank *rank) {
 }
 
 static enum sw_status run_loop(struct rank *rank) {
+    struct sw_meter meter;
+    sw_meter_start(&meter, rank->site.options->figures);
     while (!is_ended(rank)) {
         bool busy = false;
         sw_times_advance(&rank->times);
+        sw_meter_turn(&meter);
         SW_TRY(take_messages(rank, &busy));
         if (rank->coordinates) SW_TRY(sw_coordinator_step(&rank->coordinator, &rank->times, &busy));
+        sw_meter_coordinated(&meter, rank->coordinates && busy);
         if (rank->works) SW_TRY(sw_worker_step(&rank->worker, &rank->times, &busy));
+        sw_meter_idle(&meter, rank->works && rank->worker.state == SW_WORKER_IDLE);
         if (!busy) pause_loop(rank);
     }
+    sw_meter_stop(&meter);
     return SW_OK;
 }
 

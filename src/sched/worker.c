@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sweepstake/memory.h"
+#include "sweepstake/system.h"
 #include "sweepstake/text.h"
 
 /* ---- messages to the coordinator ------------------------------------------------------------- */
@@ -42,10 +43,12 @@ enum sw_status sw_worker_result(struct sw_worker *worker, enum sw_status status,
     message.status = status;
     message.flag = failed ? 1 : 0;
     message.seconds = fmax(now - worker->assigned_at, 0);
+    message.waited = worker->waited;
     if (status != SW_OK) SW_TEXT_COPY(message.text, sw_status_text());
     sw_parcel_close(&worker->parcel);
     worker->state = SW_WORKER_IDLE;
     worker->row = -1;
+    worker->answered_at = sw_clock_monotonic();
     return sw_worker_say(worker, &message);
 }
 

@@ -24,12 +24,14 @@ struct sw_worker {
     int64_t handed;  /* times that the round was handed out; above 1: it may be finished already */
     int64_t attempt; /* of this worker, from 1 */
     double assigned_wall, assigned_at, load_until, load_again;
-    int64_t ticks;    /* of the trainer, at the last look */
-    double ticked_at; /* patient time when they last grew */
-    bool hung;        /* killed for that */
-    bool saving;      /* asked to give back its round, and to begin none */
-    int64_t notes;    /* of the trainer, told so far */
-    double heard_at;  /* patient time of the last message from rank 0 */
+    double answered_at; /* when the last result was sent; 0: never */
+    double waited;      /* from then to the assignment of this round; 0: unknown */
+    int64_t ticks;      /* of the trainer, at the last look */
+    double ticked_at;   /* patient time when they last grew */
+    bool hung;          /* killed for that */
+    bool saving;        /* asked to give back its round, and to begin none */
+    int64_t notes;      /* of the trainer, told so far */
+    double heard_at;    /* patient time of the last message from rank 0 */
     double beat_at;
     enum sw_status outcome; /* when ENDED; the text is the status text */
     bool clean;

@@ -280,6 +280,7 @@ static enum sw_status take_over(struct sw_worker *worker, bool *finished,
 enum sw_status sw_worker_begin(struct sw_worker *worker, const struct sw_message *message,
                                const struct sw_times *times) {
     bool finished;
+    worker->waited = worker->answered_at > 0 ? sw_clock_monotonic() - worker->answered_at : 0;
     worker->row = message->row;
     worker->handed = message->attempt;
     worker->attempt = 1;

@@ -132,6 +132,10 @@ const struct sw_round_plan *sw_store_round(const struct sw_store *store, int64_t
     return row >= 0 && row < store->sizes.rounds ? &store->rounds[row] : NULL;
 }
 
+const struct sw_arch *sw_store_arch(const struct sw_store *store, int64_t index) {
+    return index >= 0 && index < store->sizes.models ? &store->archs[index] : NULL;
+}
+
 const struct sw_data_info *sw_store_data(const struct sw_store *store, int64_t index) {
     return index >= 0 && index < store->sizes.datas ? &store->datas[index] : NULL;
 }

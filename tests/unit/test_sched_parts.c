@@ -203,6 +203,11 @@ static void garbled_messages_are_refused(void) {
     message.seconds = -1;
     CU_ASSERT_FALSE(check(&message));
     message = make(SW_MESSAGE_RESULT);
+    message.waited = INFINITY;
+    CU_ASSERT_FALSE(check(&message));
+    message.waited = -1;
+    CU_ASSERT_FALSE(check(&message));
+    message = make(SW_MESSAGE_RESULT);
     message.status = 99;
     CU_ASSERT_FALSE(check(&message));
     message = make(SW_MESSAGE_RESULT);
