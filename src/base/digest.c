@@ -2,6 +2,9 @@
 
 #include <string.h>
 #include <xxhash.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* the same sums, with the processor's widest instructions */
+#endif
 
 static struct sw_digest canonical(XXH128_hash_t hash) {
     XXH128_canonical_t bytes;

@@ -100,7 +100,8 @@ static enum sw_status build(struct sw_net *net, const uint8_t *mask) {
     int64_t scratch = 0;
     SW_TRY(sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc));
     SW_TRY(copy_mask(net, mask));
-    SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
+    /* A format that was asked for is that of the whole layers. */
+    if (net->format == NULL) SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
     SW_TRY(SW_ALLOC(&net->params, (size_t) arch->n_params, "parameters"));
     SW_TRY(SW_ALLOC(&net->layers, (size_t) desc.n_layers, "layers"));
     net->n_layers = desc.n_layers;
