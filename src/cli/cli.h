@@ -45,6 +45,13 @@ void sw_cli_add_topic(char *doc, size_t size, const char *name, const char *summ
  * first, and rank 0 has to speak. */
 _Noreturn void sw_cli_leave(void);
 
+/* The arguments of a command that takes STORE.h5 and --json and nothing else; `doc` is its --help. */
+struct sw_cli_store_arguments {
+    const char *path;
+    bool json;
+};
+void sw_cli_parse_store(const char *doc, int argc, char **argv, struct sw_cli_store_arguments *out);
+
 /* Numbers of options; a wrong one is an argp_error that names the option. */
 int64_t sw_cli_int(struct argp_state *state, const char *option, const char *text, int64_t lowest,
                    int64_t highest);

@@ -9,40 +9,9 @@
 
 enum { TICKETS = 5 };
 
-struct store_arguments {
-    const char *path;
-    bool json;
-};
-
-static const struct argp_option options[] = {
-    {"json", 'j', NULL, 0, "print JSON", 0},
-    {0},
-};
-
-static error_t parse_option(int key, char *arg, struct argp_state *state) {
-    struct store_arguments *arguments = state->input;
-    switch (key) {
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->path != NULL)
-            return SW_CLI_WRONG(state, "one store only, not also '%s'", arg);
-        arguments->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        return SW_CLI_WRONG(state, "which store?");
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp argp = {
-    .options = options,
-    .parser = parse_option,
-    .args_doc = "STORE.h5",
-    .doc = "Tell how far a sweep is: running, stopped (can be resumed), finished, or dead (its job "
-           "has ended without a word). Works from another shell while the sweep runs."};
+static const char doc[] =
+    "Tell how far a sweep is: running, stopped (can be resumed), finished, or dead (its job "
+    "has ended without a word). Works from another shell while the sweep runs.";
 
 /* ---- counting ------------------------------------------------------------------------------------------- */
 
@@ -245,8 +214,8 @@ static void print_text(const char *path, const struct summary *summary) {
 }
 
 int sw_cli_status(int argc, char **argv) {
-    struct store_arguments arguments = {0};
-    sw_cli_parse(&argp, argc, argv, &arguments);
+    struct sw_cli_store_arguments arguments = {0};
+    sw_cli_parse_store(doc, argc, argv, &arguments);
     struct sw_store *store = NULL;
     struct summary summary = {0};
     enum sw_status status = sw_store_open(arguments.path, SW_STORE_READ, &store);

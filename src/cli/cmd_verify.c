@@ -4,42 +4,11 @@
 #include "cli.h"
 #include "sweepstake/digest.h"
 
-struct store_arguments {
-    const char *path;
-    bool json;
-};
-
-static const struct argp_option options[] = {
-    {"json", 'j', NULL, 0, "print JSON", 0},
-    {0},
-};
-
-static error_t parse_option(int key, char *arg, struct argp_state *state) {
-    struct store_arguments *arguments = state->input;
-    switch (key) {
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->path != NULL)
-            return SW_CLI_WRONG(state, "one store only, not also '%s'", arg);
-        arguments->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        return SW_CLI_WRONG(state, "which store?");
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp argp = {
-    .options = options,
-    .parser = parse_option,
-    .args_doc = "STORE.h5",
-    .doc = "Check a store: the header, every commit record, every section's checksum, mask counts "
-           "and nesting. Missing rounds are no damage.\v"
-           "Exit code 0 when it is clean, 74 when it is damaged; run --resume makes torn and "
-           "damaged rounds again. The digest tells whether two stores hold the same results."};
+static const char doc[] =
+    "Check a store: the header, every commit record, every section's checksum, mask counts "
+    "and nesting. Missing rounds are no damage.\v"
+    "Exit code 0 when it is clean, 74 when it is damaged; run --resume makes torn and "
+    "damaged rounds again. The digest tells whether two stores hold the same results.";
 
 struct findings {
     struct sw_store *store;
@@ -140,8 +109,8 @@ static int fail(struct findings *findings, enum sw_status status) {
 }
 
 int sw_cli_verify(int argc, char **argv) {
-    struct store_arguments arguments = {0};
-    sw_cli_parse(&argp, argc, argv, &arguments);
+    struct sw_cli_store_arguments arguments = {0};
+    sw_cli_parse_store(doc, argc, argv, &arguments);
     struct findings findings = {.json = arguments.json, .problems = json_array()};
     int code = 0;
     enum sw_status status = sw_store_open(arguments.path, SW_STORE_READ, &findings.store);
