@@ -53,8 +53,7 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* The survivors of the mask go back to their values at initialisation, or at the step that says the plan. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
-    int64_t batch = run->task->spec.train_batch;
-    if (batch < SW_EVALUATE_BATCH) batch = SW_EVALUATE_BATCH;
+    int64_t batch = sw_train_max_batch(&run->task->spec, &run->arch);
     SW_TRY(sw_net_create(run->hal, &run->arch, run->mask, batch, &run->net));
     return sw_net_set_theta(run->net, sw_trial_start_weights(run));
 }
