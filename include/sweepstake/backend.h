@@ -7,7 +7,9 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 3
+#define SW_BACKEND_ABI 4
+
+struct sw_backend_planes; /* backend_planes.h */
 
 struct sw_buffer {
     struct sw_hal *hal;
@@ -118,4 +120,5 @@ struct sw_backend {
                            const struct sw_adam_step *step);
     enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n,
                                   double *out);
+    const struct sw_backend_planes *planes; /* operations on images */
 };
