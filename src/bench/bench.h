@@ -9,6 +9,9 @@
 enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa isa,
                                  struct sw_hal **out) SW_NODISCARD;
 
+/* The images that a model is known for: 28 x 28 grey for the LeNets and plain networks, else CIFAR's. */
+void sw_bench_input_shape(const char *model, int64_t shape[3]);
+
 /* Keep each of `count` weights with probability 1 - sparsity, at least one; returns how many. `stream`
  * tells masks apart. Sets bits of mask[(count + 7) / 8], which is all zero. */
 int64_t sw_bench_random_mask(uint8_t *mask, int64_t count, double sparsity, uint64_t stream);
