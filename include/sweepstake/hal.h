@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#include "sweepstake/mask.h"
+#include "sweepstake/formats.h"
 #include "sweepstake/system.h"
 
 #define SW_HAL_LANES 8
@@ -100,7 +100,6 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
 
 /* How a linear layer of that shape and density is computed fastest: a pure function from a
  * committed table (choice.c), so that every rank decides alike. */
-enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
 /* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
 const char *sw_hal_choice_version(void);
