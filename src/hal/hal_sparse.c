@@ -9,6 +9,8 @@
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
                                     enum sw_layer_format format, struct sw_sparse **out) {
     if (hal == NULL || csr == NULL) return SW_FAIL(SW_INTERNAL, "no device or no positions");
+    if ((int) format < 0 || format >= SW_FORMAT_COUNT)
+        return SW_FAIL(SW_INTERNAL, "format %d of a sparse matrix is not known", (int) format);
     SW_TRY(sw_hal_check_csr(csr));
     struct sw_sparse *sparse = NULL;
     SW_TRY(SW_ALLOC(&sparse, 1, "a sparse matrix"));
@@ -34,23 +36,26 @@ void sw_hal_sparse_free(struct sw_sparse **sparse) {
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions,
-                                      enum sw_layer_format format) {
+static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions) {
     if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device was given");
     if (positions == NULL) return SW_FAIL(SW_INTERNAL, "no positions of a sparse matrix");
     if (positions->hal != hal)
         return SW_FAIL(SW_INTERNAL, "a sparse matrix belongs to another device");
-    if (positions->format != format)
-        return SW_FAIL(SW_INTERNAL, "positions of a sparse matrix were made for %s",
-                       format == SW_FORMAT_CSR ? "copies, not for products"
-                                               : "products, not for copies");
+    return SW_OK;
+}
+
+static enum sw_status check_product(const struct sw_hal *hal, const struct sw_sparse *positions) {
+    SW_TRY(check_positions(hal, positions));
+    if (positions->format == SW_FORMAT_DENSE)
+        return SW_FAIL(SW_INTERNAL,
+                       "positions of a sparse matrix were made for copies, not for products");
     return SW_OK;
 }
 
 enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, const struct sw_buffer *x,
                                      int64_t ld, struct sw_buffer *y) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -62,7 +67,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *dy, int64_t ld,
                                            struct sw_buffer *dx) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
@@ -73,7 +78,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
 enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
                                               const struct sw_buffer *dy, const struct sw_buffer *x,
                                               int64_t ld, struct sw_buffer *dvalues) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -83,7 +88,7 @@ enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct s
 
 enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, struct sw_buffer *w) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
+    SW_TRY(check_positions(hal, positions));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, w, "w", positions->rows, positions->columns, sizeof(float),
                                values, NULL));
@@ -92,7 +97,7 @@ enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse 
 
 enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
                                     const struct sw_buffer *w, struct sw_buffer *values) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
+    SW_TRY(check_positions(hal, positions));
     SW_TRY(sw_hal_check_input(hal, w, "w", positions->rows, positions->columns, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, values, "values", positions->nnz, 1, sizeof(float), w, NULL));
     return hal->backend->sparse_gather(hal, positions, w, values);

@@ -20,7 +20,7 @@ struct sw_layer_sizes sw_layer_measure(const struct sw_layer_desc *desc,
     sw_layer_ops_of(desc->kind)->matrix(desc, &rows, &columns);
     struct sw_layer_sizes sizes = {.values = kept * real, .bias = desc->out * real};
     int pruned = kept < rows * columns;
-    if (pruned || format == SW_FORMAT_CSR)
+    if (pruned || format != SW_FORMAT_DENSE)
         sizes.positions = sw_hal_sparse_predict_bytes(isa, format, rows, columns, kept);
     if (pruned && format == SW_FORMAT_DENSE) sizes.dense = sizes.gradient = rows * columns * real;
     return sizes;

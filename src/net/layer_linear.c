@@ -43,7 +43,7 @@ static enum sw_status multiply(struct sw_hal *hal, const struct sw_net_layer *la
                                const struct sw_buffer *x, int64_t ld) {
     const struct sw_layer_desc *desc = &layer->desc;
     struct sw_buffer *values = layer->weight->values;
-    if (layer->format == SW_FORMAT_CSR)
+    if (layer->format != SW_FORMAT_DENSE)
         return sw_hal_sparse_forward(hal, layer->positions, values, x, ld, layer->output);
     if (layer->dense != NULL)
         SW_TRY(sw_hal_sparse_scatter(hal, layer->positions, values, layer->dense));
@@ -65,7 +65,7 @@ static enum sw_status backward_weights(struct sw_hal *hal, const struct sw_net_l
     struct sw_buffer *gradients = layer->weight->gradients;
     if (desc->relu) SW_TRY(sw_hal_relu_backward(hal, layer->output, desc->out, ld, dy));
     SW_TRY(sw_hal_bias_backward(hal, dy, desc->out, ld, layer->bias->gradients));
-    if (layer->format == SW_FORMAT_CSR)
+    if (layer->format != SW_FORMAT_DENSE)
         return sw_hal_sparse_backward_weights(hal, layer->positions, dy, x, ld, gradients);
     if (layer->dense == NULL)
         return sw_hal_dense_backward_weights(hal, dy, x, desc->out, desc->in, ld, gradients);
@@ -76,7 +76,7 @@ static enum sw_status backward_weights(struct sw_hal *hal, const struct sw_net_l
 static enum sw_status backward_data(struct sw_hal *hal, const struct sw_net_layer *layer,
                                     const struct sw_buffer *dy, int64_t ld, struct sw_buffer *dx) {
     const struct sw_layer_desc *desc = &layer->desc;
-    if (layer->format == SW_FORMAT_CSR)
+    if (layer->format != SW_FORMAT_DENSE)
         return sw_hal_sparse_backward_data(hal, layer->positions, layer->weight->values, dy, ld,
                                            dx);
     return sw_hal_dense_backward_data(hal, dense_weights(layer), dy, desc->out, desc->in, ld, dx);
