@@ -2,8 +2,9 @@
 
 import os
 import signal
+import time
 
-from helpers import SMOKE, Case, kill_all, members, ranks_of, read, start, wait_until, words_of
+from helpers import SMOKE, Case, kill_all, members, ranks_of, read, start, trainers_of, wait_until, words_of
 
 # Seconds of one processor to read, twice: for the plan, and to train on.
 SLOW_DATA = ("data.train=2000000", "data.shape=[1,4,4]", "data.classes=256", "train.steps=60", "prune.rounds=0",
@@ -46,3 +47,14 @@ class Start(Case):
         _, text = self.kill_while_rank_0_reads(0)
         self.assertRegex(text, r"sweepstake: rank 0 was not heard for 1\d\.?\d* s while the sweep started")
         self.assertEqual(text.count("was not heard"), 1, text)
+
+    def test_the_lock_beats_while_data_is_read(self):
+        store = self.path("slow.h5")
+        process = self.launch(store, *SLOW_DATA, ranks=2)
+        beats = set()
+        while process.poll() is None and not trainers_of(process):
+            beats.update(line for line in read(store + ".lock").split(b"\n") if line.startswith(b"heartbeat "))
+            time.sleep(0.05)
+        self.assertIsNone(process.poll(), "no trainer was seen")
+        # One when it is taken, one by the search for finished rounds; the reading takes seconds.
+        self.assertGreaterEqual(len(beats), 3, beats)
