@@ -86,11 +86,12 @@ cleanup:
 }
 
 enum sw_status sw_cli_share_sweep(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
-                                  struct sw_sweep *out, bool *reported) {
+                                  struct sw_data_blocks *blocks, struct sw_sweep *out,
+                                  bool *reported) {
     bool first = sw_comm_rank() == 0;
     struct sw_sweep sweep;
     memset(&sweep, 0, sizeof sweep);
-    enum sw_status mine = first ? sw_cli_load_sweep(path, sets, isa, &sweep) : SW_OK;
+    enum sw_status mine = first ? sw_cli_load_sweep(path, sets, isa, blocks, &sweep) : SW_OK;
     *reported = mine != SW_OK;
     SW_TRY(sw_comm_agree(mine));
     /* From here on a rank may fail alone: all have to agree before the next collective call. */
