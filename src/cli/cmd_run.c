@@ -27,6 +27,7 @@ struct run {
     struct sw_sched_options options;
     enum sw_isa isa;
     struct sw_sweep sweep;
+    struct sw_data_blocks blocks; /* data sets that rank 0 decodes on the way to the plan */
     struct sw_server *server;
     struct sw_store_lock *lock;       /* rank 0 */
     struct sw_cli_progress *progress; /* rank 0 */
@@ -210,10 +211,11 @@ static enum sw_status start(struct run *run) {
      * belongs. */
     enum sw_status status = sw_comm_minimum(isa, &isa);
     run->isa = (enum sw_isa) isa;
-    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
+    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->blocks, &run->sweep,
+                              &run->reported));
     status = sw_backend_probe(sw_backend_find(run->options.backend));
     SW_TRY(sw_comm_agree(status));
-    SW_TRY(sw_sched_check_memory(&run->sweep));
+    SW_TRY(sw_sched_check_memory(&run->sweep, &run->blocks));
     if (sw_comm_rank() == 0) status = sw_comm_work(prepare_store, run);
     if (status == SW_OK && sw_comm_rank() == 0)
         status = sw_cli_progress_create(&run->sweep, &run->progress);
@@ -222,6 +224,7 @@ static enum sw_status start(struct run *run) {
 
 static enum sw_status train(struct run *run, bool *clean) {
     struct sw_sched_observer observer = {0};
+    run->options.blocks = &run->blocks;
     run->options.silent_seconds = 2 * run->options.lost_seconds;
     if (run->progress != NULL) observer = sw_cli_progress_observer(run->progress);
     enum sw_status outcome = sw_sched_run(&run->sweep, run->sweep.store, run->lock, run->server,
@@ -256,6 +259,7 @@ static void release(struct run *run, int code) {
     if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
     sw_sweep_fini(&run->sweep);
+    sw_data_blocks_close(&run->blocks);
     SW_FREE(&run->sets.words);
 }
 

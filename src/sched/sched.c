@@ -27,7 +27,7 @@ struct rank {
     struct sw_site site;
     struct sw_store *store;
     char slots[SW_SLOTS_PATH];
-    struct sw_share share;
+    struct sw_data_blocks share;
     struct sw_times times;
     struct sw_inbox *inbox;
     bool coordinates, works;
@@ -102,7 +102,7 @@ static enum sw_status set_up_together(struct rank *rank, const struct sw_sched_o
     SW_TRY(sw_comm_minimum((int64_t) rank->site.isa, &isa));
     rank->site.isa = (enum sw_isa) isa;
     SW_TRY(sw_comm_agree(set_up_alone(rank)));
-    SW_TRY(sw_share_open(rank->site.sweep, &rank->share));
+    SW_TRY(sw_share_open(rank->site.sweep, rank->site.options->blocks, &rank->share));
     SW_TRY(place(rank));
     return sw_comm_agree(set_up_roles(rank, observer, lock));
 }
@@ -123,7 +123,7 @@ static void tear_down(struct rank *rank) {
     if (rank->works) sw_worker_close(&rank->worker);
     if (rank->coordinates) sw_coordinator_close(&rank->coordinator);
     sw_inbox_close(&rank->inbox);
-    sw_share_close(&rank->share);
+    sw_data_blocks_close(&rank->share);
     sw_store_close(&rank->store);
 }
 
