@@ -168,14 +168,17 @@ static void warn_of_lonely_ranks(void) {
                     tasks);
 }
 
-/* A stop signal that comes before sw_sched_run looks for it waits, and one that comes after it is too
- * late: neither may end a rank, which would leave the others waiting for it. */
-static void hold_stop_signals(void) {
-    sigset_t stop;
-    (void) sigemptyset(&stop);
-    (void) sigaddset(&stop, SIGUSR1);
-    (void) sigaddset(&stop, SIGUSR2);
-    (void) sigprocmask(SIG_BLOCK, &stop, NULL);
+/* main holds the stop signals back until sw_sched_run looks for them. */
+static enum sw_status check_stop(void) {
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGTERM};
+    sigset_t pending;
+    if (sigpending(&pending) != 0) return SW_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigismember(&pending, numbers[i]) == 1)
+            return SW_FAIL(SW_STOPPED,
+                           "stopped by SIG%s before the first round; run again with --resume",
+                           sigabbrev_np(numbers[i]));
+    return SW_OK;
 }
 
 static void leave_init(int number) {
@@ -214,6 +217,7 @@ static enum sw_status start(struct run *run) {
     SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->blocks, &run->sweep,
                               &run->reported));
     status = sw_backend_probe(sw_backend_find(run->options.backend));
+    if (status == SW_OK) status = check_stop();
     SW_TRY(sw_comm_agree(status));
     SW_TRY(sw_sched_check_memory(&run->sweep, &run->blocks));
     if (sw_comm_rank() == 0) status = sw_comm_work(prepare_store, run);
@@ -272,7 +276,6 @@ int sw_cli_run(int argc, char **argv) {
                                   .checkpoint_seconds = 120,
                                   .bind = true,
                                   .backend = "cpu"}};
-    hold_stop_signals();
     /* Beyond a limit on file sizes a write is to fail with a message, not to end the process. */
     (void) signal(SIGXFSZ, SIG_IGN);
     sw_cli_parse(&argp, argc, argv, &run);
