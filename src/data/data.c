@@ -68,15 +68,8 @@ static enum sw_status split_validation(const struct sw_trial_spec *spec,
     return SW_OK;
 }
 
-/* A data set, and the shape of the images in its files. */
-struct source {
-    const struct sw_dataset *dataset;
-    int64_t stored[3];
-};
-
-/* Everything but pixel statistics and checksum. */
-static enum sw_status describe(const struct sw_trial_spec *spec, struct source *source,
-                               struct sw_data_info *info) {
+enum sw_status sw_data_describe(const struct sw_trial_spec *spec, struct sw_data_source *source,
+                                struct sw_data_info *info) {
     struct sw_block_layout layout;
     memset(info, 0, sizeof *info);
     source->dataset = sw_dataset_find(spec->data_name);
@@ -108,7 +101,8 @@ static struct arrays arrays_of(const struct sw_data_info *info, uint8_t *block) 
 }
 
 /* By way of a block of images as they are stored. */
-static enum sw_status fill_reshaped(const struct sw_trial_spec *spec, const struct source *source,
+static enum sw_status fill_reshaped(const struct sw_trial_spec *spec,
+                                    const struct sw_data_source *source,
                                     const struct sw_data_info *info, const struct arrays *out) {
     struct sw_data_info stored = *info;
     struct sw_block_layout layout;
@@ -134,7 +128,8 @@ cleanup:
 }
 
 /* Fill the four arrays of a block; the header comes later. */
-static enum sw_status fill_arrays(const struct sw_trial_spec *spec, const struct source *source,
+static enum sw_status fill_arrays(const struct sw_trial_spec *spec,
+                                  const struct sw_data_source *source,
                                   const struct sw_data_info *info, uint8_t *block) {
     struct arrays out = arrays_of(info, block);
     if (memcmp(source->stored, info->shape, sizeof source->stored) != 0)
@@ -143,18 +138,21 @@ static enum sw_status fill_arrays(const struct sw_trial_spec *spec, const struct
                                    out.test_labels);
 }
 
+enum sw_status sw_data_learn(const struct sw_trial_spec *spec, const struct sw_data_source *source,
+                             uint8_t *block, struct sw_data_info *info) {
+    SW_TRY(fill_arrays(spec, source, info, block));
+    sw_block_measure(block, info);
+    return sw_block_checksum(info, block, &info->checksum);
+}
+
 enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *info) {
-    struct source source;
+    struct sw_data_source source;
     struct sw_data_info found;
     uint8_t *block = NULL;
-    enum sw_status status = SW_OK;
-    SW_TRY(describe(spec, &source, &found));
+    SW_TRY(sw_data_describe(spec, &source, &found));
     SW_TRY(SW_ALLOC(&block, (size_t) found.block_bytes, "the data set"));
-    SW_TRY_TO(fill_arrays(spec, &source, &found, block), status, cleanup);
-    sw_block_measure(block, &found);
-    SW_TRY_TO(sw_block_checksum(&found, block, &found.checksum), status, cleanup);
-    *info = found;
-cleanup:
+    enum sw_status status = sw_data_learn(spec, &source, block, &found);
+    if (status == SW_OK) *info = found;
     SW_FREE(&block);
     return status;
 }
@@ -180,13 +178,13 @@ static enum sw_status check_same(const struct sw_data_info *now, const struct sw
 
 enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                               void *block) {
-    struct source source;
+    struct sw_data_source source;
     struct sw_data_info now;
     char found[SW_DIGEST_TEXT], expected[SW_DIGEST_TEXT];
     if ((uintptr_t) block % SW_ALIGNMENT != 0)
         return SW_FAIL(SW_INTERNAL, "the block for data set %s is not aligned to %zu bytes",
                        info->name, SW_ALIGNMENT);
-    SW_TRY(describe(spec, &source, &now));
+    SW_TRY(sw_data_describe(spec, &source, &now));
     SW_TRY(check_same(&now, info));
     memset(block, 0, SW_ALIGNMENT); /* no magic until all is in place */
     SW_TRY(fill_arrays(spec, &source, info, block));
