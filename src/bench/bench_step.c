@@ -83,7 +83,7 @@ static enum sw_status make_weights(struct bench *bench) {
     }
     const struct sw_init *init = sw_init_find(bench->spec.model_init);
     if (init == NULL) return SW_FAIL(SW_INTERNAL, "no init '%s'", bench->spec.model_init);
-    sw_init_weights(arch, init, 1, SW_RANDOM_INIT, 0, bench->theta);
+    sw_init_weights(arch, init, false, 1, SW_RANDOM_INIT, 0, bench->theta);
     return SW_OK;
 }
 
