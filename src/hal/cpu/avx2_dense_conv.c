@@ -31,6 +31,7 @@ struct product {
     const float *w;        /* [rows / ROWS][taps][ROWS] */
     const int32_t *offset; /* [taps] */
     int64_t rows, taps;
+    int64_t row_taps;   /* taps that follow each other in one row of pixels */
     int64_t chunk;      /* taps at a time */
     int64_t out_stride; /* floats from row to row of outputs */
     int add;
@@ -100,8 +101,19 @@ static void zero_pixels(const struct product *p, const struct pixel_list *list) 
             _mm256_storeu_ps(list->out[i] + r * p->out_stride, _mm256_setzero_ps());
 }
 
+/* Bring into the second cache what a list reads and writes: more streams than the processor foresees. */
+static void prefetch_pixels(const struct product *p, const struct pixel_list *list) {
+    for (int64_t i = 0; i < list->n; i += 2) {
+        for (int64_t t = 0; t < p->taps; t += p->row_taps)
+            _mm_prefetch((const char *) (list->in[i] + p->offset[t]), _MM_HINT_T1);
+        for (int64_t r = 0; r < p->rows; r++)
+            _mm_prefetch((const char *) (list->out[i] + r * p->out_stride), _MM_HINT_T1);
+    }
+}
+
 /* Compute the pixels of a list and empty it. */
 static void flush_pixels(const struct product *p, struct pixel_list *list) {
+    prefetch_pixels(p, list);
     const int64_t groups = (p->rows + ROWS - 1) / ROWS;
     if (p->taps == 0 && !p->add) zero_pixels(p, list);
     for (int64_t g = 0; g < groups; g += GROUPS)
@@ -162,6 +174,7 @@ void sw_cpu_avx2_conv_forward(const void *args, int64_t first, int64_t last) {
                               .offset = (const int32_t *) (const void *) offsets,
                               .rows = c->out.channels,
                               .taps = taps,
+                              .row_taps = c->kernel,
                               .chunk = choose_chunk(c->kernel, c->kernel, c->stride),
                               .out_stride = sw_planes_stride(&c->out)};
     struct pixel_list list = {0};
@@ -261,6 +274,7 @@ static void backward_phase(const struct sw_cpu_conv *p, const struct phase *f, i
                               .offset = (const int32_t *) (const void *) (p->scratch + f->offsets),
                               .rows = c->in.channels,
                               .taps = f->taps,
+                              .row_taps = f->n_kx,
                               .chunk = choose_chunk(f->n_ky, f->n_kx, 1),
                               .out_stride = sw_planes_stride(&c->in),
                               .add = p->add};
@@ -285,117 +299,5 @@ void sw_cpu_avx2_conv_backward_data(const void *args, int64_t first, int64_t las
     for (int64_t i = 0; i < p->conv->stride * p->conv->stride; i++) {
         f = find_phase(p->conv, i, i > 0 ? &f : NULL);
         backward_phase(p, &f, first, last);
-    }
-}
-
-/* ---- backward weights ------------------------------------------------------------------------- */
-
-#define TAPS 3              /* in a tile, with ROWS channels of outputs */
-#define TAP_LIST 96         /* taps whose part of the input stays in the second cache */
-#define GRADIENT_PIXELS 128 /* of a tile, whose gradients stay in the nearest cache */
-
-/* Taps of the input, and rows of pixels first .. last (block times height plus y). */
-struct gradient_part {
-    int64_t tap, n;
-    int64_t place[TAP_LIST]; /* of a tap for the first output of block 0 */
-    int64_t first, last;
-};
-
-static void fill_places(const struct sw_conv *c, struct gradient_part *part) {
-    const int64_t area = c->kernel * c->kernel;
-    for (int64_t t = 0; t < part->n; t++) {
-        int64_t k = (part->tap + t) % area;
-        part->place[t] = sw_cpu_row(&c->in, (part->tap + t) / area, k / c->kernel - c->padding) +
-                         (k % c->kernel - c->padding) * LANES;
-    }
-}
-
-/* Add a row of pixels to the sums of a tile. */
-static inline __attribute__((always_inline)) void
-add_gradient_row(__m256 sum[ROWS][TAPS], const float *const *dy, const float *const *x,
-                 int64_t dy_at, int64_t x_at, int64_t width, int64_t step, const int taps) {
-    for (int64_t i = 0; i < width; i++, dy_at += LANES, x_at += step) {
-        __m256 seen[TAPS];
-#pragma GCC unroll 3
-        for (int t = 0; t < taps; t++)
-            seen[t] = _mm256_loadu_ps(x[t] + x_at);
-#pragma GCC unroll 4
-        for (int r = 0; r < ROWS; r++) {
-            __m256 gradient = _mm256_loadu_ps(dy[r] + dy_at);
-#pragma GCC unroll 3
-            for (int t = 0; t < taps; t++)
-                sum[r][t] = _mm256_fmadd_ps(gradient, seen[t], sum[r][t]);
-        }
-    }
-}
-
-/* Add the lanes of four vectors: pairs, pairs of pairs, then the two halves. */
-static inline __m128 add_lanes(__m256 a, __m256 b, __m256 c, __m256 d) {
-    __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
-}
-
-/* dw of ROWS channels from `row` on for `taps` taps from number `t` of the part on. */
-static inline __attribute__((always_inline)) void gradient_tile(const struct sw_cpu_conv *p,
-                                                                const struct gradient_part *part,
-                                                                int64_t row, int64_t t,
-                                                                const int taps) {
-    const struct sw_conv *c = p->conv;
-    const int64_t rows = least(ROWS, c->out.channels - row);
-    const int64_t columns = c->in.channels * c->kernel * c->kernel;
-    const float *dy[ROWS], *x[TAPS];
-    __m256 sum[ROWS][TAPS];
-#pragma GCC unroll 4
-    for (int r = 0; r < ROWS; r++) {
-        dy[r] = p->dy + sw_cpu_row(&c->out, row + least(r, rows - 1), 0);
-#pragma GCC unroll 3
-        for (int i = 0; i < taps; i++)
-            sum[r][i] = _mm256_setzero_ps();
-    }
-    for (int i = 0; i < taps; i++)
-        x[i] = p->x + part->place[t + i];
-    for (int64_t at = part->first; at < part->last; at++) {
-        int64_t block = at / c->out.height, oy = at % c->out.height;
-        add_gradient_row(sum, dy, x,
-                         block * c->out.channels * sw_planes_stride(&c->out) +
-                             oy * sw_cpu_pitch(&c->out),
-                         block * c->in.channels * sw_planes_stride(&c->in) +
-                             oy * c->stride * sw_cpu_pitch(&c->in),
-                         c->out.width, c->stride * LANES, taps);
-    }
-    float *dw = p->dw + row * columns + part->tap + t;
-#pragma GCC unroll 3
-    for (int i = 0; i < taps; i++) {
-        float lanes[ROWS];
-        _mm_storeu_ps(lanes, add_lanes(sum[0][i], sum[1][i], sum[2][i], sum[3][i]));
-        for (int64_t r = 0; r < rows; r++)
-            dw[r * columns + i] = part->first == 0 ? lanes[r] : dw[r * columns + i] + lanes[r];
-    }
-}
-
-/* All channels of outputs for the taps of a part; the last four taps are two twos. */
-static void gradient_of_part(const struct sw_cpu_conv *p, const struct gradient_part *part) {
-    for (int64_t row = 0; row < p->conv->out.channels; row += ROWS) {
-        int64_t t = 0;
-        for (; part->n - t >= 3 && part->n - t != 4; t += 3)
-            gradient_tile(p, part, row, t, 3);
-        for (; part->n - t >= 2; t += 2)
-            gradient_tile(p, part, row, t, 2);
-        if (part->n > t) gradient_tile(p, part, row, t, 1);
-    }
-}
-
-void sw_cpu_avx2_conv_backward_weights(const void *args, int64_t first, int64_t last) {
-    const struct sw_cpu_conv *p = args;
-    const int64_t rows = p->blocks * p->conv->out.height;
-    const int64_t step = (GRADIENT_PIXELS + p->conv->out.width - 1) / p->conv->out.width;
-    struct gradient_part part;
-    for (part.tap = first; part.tap < last; part.tap += part.n) {
-        part.n = least(TAP_LIST, last - part.tap);
-        fill_places(p->conv, &part);
-        for (part.first = 0; part.first < rows; part.first += step) {
-            part.last = least(part.first + step, rows);
-            gradient_of_part(p, &part);
-        }
     }
 }
