@@ -1,11 +1,8 @@
 /* Products over matrices of blocks, for AVX2 and FMA: small dense products held in registers. An input
  * vector is loaded once for four rows of a block, where single weights load it once each. */
-#include <immintrin.h>
+#include "avx2_lanes.h"
 
-#include "cpu.h"
-
-#define FLOATS 8 /* of a vector */
-#define ROWS 4   /* of a register tile, at most */
+#define ROWS 4 /* of a register tile, at most */
 #define VECTORS 3
 
 static int64_t least(int64_t a, int64_t b) {
@@ -39,9 +36,10 @@ add_block(__m256 sum[ROWS][VECTORS], const float *values, int64_t row_step, int6
     }
 }
 
-static inline __attribute__((always_inline)) void
-product_tile(const struct sw_cpu_bsr_product *p, const struct tile *tile, const int rows,
-             const int vectors, const int transposed) {
+static inline __attribute__((always_inline)) void product_tile(const struct sw_cpu_bsr_product *p,
+                                                               const struct tile *tile,
+                                                               const int rows, const int vectors,
+                                                               const int transposed) {
     __m256 sum[ROWS][VECTORS];
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
@@ -64,9 +62,10 @@ product_tile(const struct sw_cpu_bsr_product *p, const struct tile *tile, const 
 }
 
 /* All rows of a block row, for some lanes. Only those at the lower edge are no multiple of ROWS. */
-static inline __attribute__((always_inline)) void
-product_rows(const struct sw_cpu_bsr_product *p, int64_t block_row, int64_t lane, const int vectors,
-             const int transposed) {
+static inline __attribute__((always_inline)) void product_rows(const struct sw_cpu_bsr_product *p,
+                                                               int64_t block_row, int64_t lane,
+                                                               const int vectors,
+                                                               const int transposed) {
     int64_t rows = least(p->side, p->rows - block_row * p->side);
     struct tile tile = {.block_row = block_row, .lane = lane};
     for (; tile.row + ROWS <= rows; tile.row += ROWS)
@@ -108,31 +107,11 @@ void sw_cpu_avx2_bsr_product(const void *args, int64_t first, int64_t last) {
 
 /* ---- dvalues = dy transpose(x), at the blocks ------------------------------------------------- */
 
-/* Add the lanes of each of four vectors. */
-static inline __m128 add_lanes(__m256 a, __m256 b, __m256 c, __m256 d) {
-    __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-    __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-    __m256 all = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
-    return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
-}
-
-/* Write the first n of four numbers. */
-static inline __attribute__((always_inline)) void put(__m128 four, float *out, const int n) {
-    if (n == 4) {
-        _mm_storeu_ps(out, four);
-        return;
-    }
-    float numbers[4];
-    _mm_storeu_ps(numbers, four);
-#pragma GCC unroll 3
-    for (int i = 0; i < n; i++)
-        out[i] = numbers[i];
-}
-
 /* Dot products of `rows` rows of dy, at most 3, with n rows of x, at most 4, over the whole batch. */
-static inline __attribute__((always_inline)) void
-gradient_tile(const float *dy, const float *x, int64_t ld, float *out, int64_t width,
-              const int rows, const int n) {
+static inline __attribute__((always_inline)) void gradient_tile(const float *dy, const float *x,
+                                                                int64_t ld, float *out,
+                                                                int64_t width, const int rows,
+                                                                const int n) {
     __m256 sum[3][4];
 #pragma GCC unroll 3
     for (int i = 0; i < rows; i++)
@@ -154,13 +133,14 @@ gradient_tile(const float *dy, const float *x, int64_t ld, float *out, int64_t w
     }
 #pragma GCC unroll 3
     for (int i = 0; i < rows; i++)
-        put(add_lanes(sum[i][0], sum[i][1], sum[i][2], sum[i][3]), out + i * width, n);
+        put_four(add_lanes(sum[i][0], sum[i][1], sum[i][2], sum[i][3]), out + i * width, 1, n);
 }
 
 /* `rows` rows of a block with n columns. */
-static inline __attribute__((always_inline)) void
-gradient_rows(const float *dy, const float *x, int64_t ld, float *out, int64_t width, int64_t n,
-              const int rows) {
+static inline __attribute__((always_inline)) void gradient_rows(const float *dy, const float *x,
+                                                                int64_t ld, float *out,
+                                                                int64_t width, int64_t n,
+                                                                const int rows) {
     int64_t k = 0;
     for (; k + 4 <= n; k += 4)
         gradient_tile(dy, x + k * ld, ld, out + k, width, rows, 4);
