@@ -67,9 +67,8 @@ static enum sw_status split_validation(const struct sw_trial_spec *spec,
     return SW_OK;
 }
 
-/* Everything but pixel statistics and checksum. */
-static enum sw_status describe(const struct sw_trial_spec *spec, const struct sw_dataset **dataset,
-                               struct sw_data_info *info) {
+enum sw_status sw_data_describe(const struct sw_trial_spec *spec, const struct sw_dataset **dataset,
+                                struct sw_data_info *info) {
     struct sw_block_layout layout;
     memset(info, 0, sizeof *info);
     *dataset = sw_dataset_find(spec->data_name);
@@ -96,18 +95,21 @@ static enum sw_status fill_arrays(const struct sw_trial_spec *spec,
                            block + layout.offset[SW_BLOCK_TEST_LABELS]);
 }
 
+enum sw_status sw_data_learn(const struct sw_trial_spec *spec, const struct sw_dataset *dataset,
+                             uint8_t *block, struct sw_data_info *info) {
+    SW_TRY(fill_arrays(spec, dataset, info, block));
+    sw_block_measure(block, info);
+    return sw_block_checksum(info, block, &info->checksum);
+}
+
 enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *info) {
     const struct sw_dataset *dataset = NULL;
     struct sw_data_info found;
     uint8_t *block = NULL;
-    enum sw_status status = SW_OK;
-    SW_TRY(describe(spec, &dataset, &found));
+    SW_TRY(sw_data_describe(spec, &dataset, &found));
     SW_TRY(SW_ALLOC(&block, (size_t) found.block_bytes, "the data set"));
-    SW_TRY_TO(fill_arrays(spec, dataset, &found, block), status, cleanup);
-    sw_block_measure(block, &found);
-    SW_TRY_TO(sw_block_checksum(&found, block, &found.checksum), status, cleanup);
-    *info = found;
-cleanup:
+    enum sw_status status = sw_data_learn(spec, dataset, block, &found);
+    if (status == SW_OK) *info = found;
     SW_FREE(&block);
     return status;
 }
@@ -139,7 +141,7 @@ enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_
     if ((uintptr_t) block % SW_ALIGNMENT != 0)
         return SW_FAIL(SW_INTERNAL, "the block for data set %s is not aligned to %zu bytes",
                        info->name, SW_ALIGNMENT);
-    SW_TRY(describe(spec, &dataset, &now));
+    SW_TRY(sw_data_describe(spec, &dataset, &now));
     SW_TRY(check_same(&now, info));
     memset(block, 0, SW_ALIGNMENT); /* no magic until all is in place */
     SW_TRY(fill_arrays(spec, dataset, info, block));
