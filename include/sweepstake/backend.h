@@ -9,6 +9,8 @@
 
 #define SW_BACKEND_ABI 4
 
+struct sw_backend_planes; /* backend_planes.h */
+
 struct sw_buffer {
     struct sw_hal *hal;
     int64_t bytes;
@@ -129,4 +131,5 @@ struct sw_backend {
                            const struct sw_adam_step *step);
     enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n,
                                   double *out);
+    const struct sw_backend_planes *planes; /* operations on images */
 };

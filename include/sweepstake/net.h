@@ -40,8 +40,9 @@ struct sw_layer_desc {
     int64_t kernel, stride, padding;
     int bias;     /* LINEAR, CONV: 1 with a bias */
     int relu;     /* LINEAR, CONV, NORM: 1: ReLU after it */
-    int shortcut; /* CONV: 1: on the residual's way */
-    double rate;  /* DROPOUT: share that is dropped */
+    int shortcut; /* CONV, NORM: 1: on a residual's way; their parameters stand, as in PyTorch, behind
+                     those of the NORM that adds the residual */
+    double rate; /* DROPOUT: share that is dropped */
 };
 #define SW_MODEL_MAX_LAYERS 512
 struct sw_model_desc {
@@ -51,7 +52,7 @@ struct sw_model_desc {
 
 /* A family of models: one line in src/net/models.def. */
 struct sw_model {
-    const char *name; /* "lenet-300-100", or a pattern to show people: "mlp-A-B-..." */
+    const char *name; /* "lenet-300-100", or a pattern to show people: "mlp-A-B-...", "vgg-N" */
     const char *summary;
     bool (*matches)(const char *name);
     /* Lay out the network for an input of [channels, height, width] and `classes`.
@@ -82,11 +83,12 @@ struct sw_init {
 const struct sw_init *sw_init_at(size_t index);
 const struct sw_init *sw_init_find(const char *name);
 
-/* Fill theta[arch->parameters]: weights from the distribution, biases 0. Keyed by (seed, purpose,
- * round, parameter number, element): SW_RANDOM_INIT with round 0, SW_RANDOM_REINIT with the round.
- */
-void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
-                     enum sw_random_purpose purpose, int64_t round, float *theta);
+/* Fill theta[arch->parameters]: weights from the distribution, biases and shifts 0, scales of batch norm
+ * 1 or, with `uniform_scale`, uniform in 0..1 (SW_RANDOM_SCALE), running means 0, running variances 1.
+ * Keyed by (seed, purpose, round, parameter number, element): SW_RANDOM_INIT with round 0,
+ * SW_RANDOM_REINIT with the round. */
+void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
+                     uint64_t seed, enum sw_random_purpose purpose, int64_t round, float *theta);
 
 /* ---- network on a device -------------------------------------------------------------------- */
 

@@ -71,11 +71,12 @@ static inline int64_t sw_conv_gradient_border(const struct sw_conv *conv) {
     int64_t after = (conv->in.height - 1 + conv->padding) / conv->stride - conv->out.height + 1;
     int64_t right = (conv->in.width - 1 + conv->padding) / conv->stride - conv->out.width + 1;
     if (right > after) after = right;
-    return before > after ? before : after > 0 ? after : 0;
+    if (before > after) after = before;
+    return after > 0 ? after : 0;
 }
 
-/* Scratch memory that the operations on such a convolution need, for batches of up to `ld` lanes; one
- * buffer serves all convolutions of a network in turn. A pure function. */
+/* Bytes of scratch memory that the operations on such a convolution need, for batches of up to `ld` lanes; one
+ * buffer serves all convolutions of a network in turn (NULL where 0 bytes are enough). A pure function. */
 int64_t sw_hal_conv_scratch(const struct sw_conv *conv, enum sw_isa isa,
                             enum sw_layer_format format, int64_t nnz, int64_t ld);
 
@@ -150,7 +151,8 @@ enum sw_status sw_hal_norm_statistics(struct sw_hal *hal, const struct sw_planes
                                       const struct sw_buffer *x, int64_t batch,
                                       struct sw_buffer *mean,
                                       struct sw_buffer *variance) SW_NODISCARD;
-/* running = (1 - momentum) running + momentum batch's; the variance's unbiased by n / (n - 1), n = B H W. */
+/* running = (1 - momentum) running + momentum batch's; the variance's unbiased by n / (n - 1), n = B H W.
+ * The variance of one value, n = 1, has no unbiased form: it stays as it is, 0. */
 enum sw_status sw_hal_norm_track(struct sw_hal *hal, int64_t channels, int64_t n, float momentum,
                                  const struct sw_buffer *mean, const struct sw_buffer *variance,
                                  struct sw_buffer *running_mean,
@@ -212,8 +214,9 @@ enum sw_status sw_hal_global_pool_backward(struct sw_hal *hal, const struct sw_p
                                            const struct sw_buffer *dy, int64_t ld,
                                            struct sw_buffer *dx) SW_NODISCARD;
 
-/* Element i of n is kept where the i-th number of stream `stream` (SW_RANDOM_DROPOUT) is not below
- * `rate`, and then divided by 1 - rate; in place. The same call on the gradient is the backward pass. */
+/* Element i of n is multiplied by 1 / (1 - rate) where word i % 4 of draw i / 4 of stream `stream`
+ * (SW_RANDOM_DROPOUT), as a number in [0, 1), is not below `rate`, else by 0; in place. The same call on
+ * the gradient is the backward pass. rate in [0, 1). */
 enum sw_status sw_hal_dropout(struct sw_hal *hal, uint64_t seed, uint64_t stream, float rate,
                               int64_t n, struct sw_buffer *x) SW_NODISCARD;
 

@@ -26,7 +26,7 @@ static inline bool sw_role_is_trained(enum sw_param_role role) {
 
 /* One parameter, named and shaped as in PyTorch. */
 struct sw_param {
-    char name[32];              /* "fc1.weight" */
+    char name[40];              /* "fc1.weight" */
     int64_t rank;               /* dimensions used */
     int64_t shape[SW_MAX_RANK]; /* [out, in] or [out]; unused ones 0 */
     int64_t count;              /* product of the shape */

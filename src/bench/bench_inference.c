@@ -57,7 +57,7 @@ enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape
         (void) sw_bench_random_mask(ticket.mask + param->mask_offset, rows, param->count / rows, 1,
                                     sparsity, (uint64_t) l);
     }
-    sw_init_weights(&ticket.arch, sw_init_at(0), 1, SW_RANDOM_INIT, 0, ticket.theta);
+    sw_init_weights(&ticket.arch, sw_init_at(0), false, 1, SW_RANDOM_INIT, 0, ticket.theta);
     apply_mask(&ticket);
     *out = ticket;
     return SW_OK;

@@ -117,7 +117,7 @@ static enum sw_status make_weights(struct bench *bench) {
     SW_TRY(SW_ALLOC(&bench->theta, (size_t) arch->parameters, "weights"));
     const struct sw_init *init = sw_init_find(bench->spec.model_init);
     if (init == NULL) return SW_FAIL(SW_INTERNAL, "no init '%s'", bench->spec.model_init);
-    sw_init_weights(arch, init, 1, SW_RANDOM_INIT, 0, bench->theta);
+    sw_init_weights(arch, init, false, 1, SW_RANDOM_INIT, 0, bench->theta);
     return make_mask(bench);
 }
 

@@ -1,4 +1,4 @@
-#include "sweepstake/hal.h"
+#include "sweepstake/planes.h"
 
 /* Raise with every change of the table: stores made with another one cannot be resumed. */
 #define CHOICE_VERSION "format-2"
@@ -32,6 +32,12 @@ enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t 
                                                                     : SW_FORMAT_DENSE;
     }
     return SW_FORMAT_DENSE;
+}
+
+enum sw_layer_format sw_hal_choose_conv_format(enum sw_isa isa, const struct sw_conv *conv,
+                                               int64_t nnz) {
+    int64_t columns = conv->in.channels * conv->kernel * conv->kernel;
+    return sw_hal_choose_format(isa, conv->out.channels, columns, nnz);
 }
 
 const char *sw_hal_choice_version(void) {

@@ -6,39 +6,12 @@
 
 /* ---- positions ------------------------------------------------------------------------------- */
 
-/* start[0 .. n] rises from 0 to nnz. */
-static bool is_start(const int32_t *start, int64_t n, int64_t nnz) {
-    if (start[0] != 0 || start[n] != nnz) return false;
-    for (int64_t i = 0; i < n; i++)
-        if (start[i] > start[i + 1]) return false;
-    return true;
-}
-
-static bool is_below(const int32_t *values, int64_t n, int64_t limit) {
-    for (int64_t i = 0; i < n; i++)
-        if (values[i] < 0 || values[i] >= limit) return false;
-    return true;
-}
-
-/* Kernels index with these numbers unchecked. */
-static enum sw_status check_csr(const struct sw_csr *csr) {
-    SW_TRY(sw_hal_check_size("the number of rows", csr->rows));
-    SW_TRY(sw_hal_check_size("the number of columns", csr->columns));
-    if (csr->nnz < 0 || csr->nnz > INT32_MAX || !is_start(csr->row_start, csr->rows, csr->nnz) ||
-        !is_start(csr->column_start, csr->columns, csr->nnz) ||
-        !is_below(csr->column, csr->nnz, csr->columns) ||
-        !is_below(csr->row, csr->nnz, csr->rows) || !is_below(csr->value, csr->nnz, csr->nnz))
-        return SW_FAIL(SW_INTERNAL, "positions of a sparse %lld x %lld matrix lie outside of it",
-                       (long long) csr->rows, (long long) csr->columns);
-    return SW_OK;
-}
-
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
                                     enum sw_layer_format format, struct sw_sparse **out) {
     if (hal == NULL || csr == NULL) return SW_FAIL(SW_INTERNAL, "no device or no positions");
     if ((int) format < 0 || format >= SW_FORMAT_COUNT)
         return SW_FAIL(SW_INTERNAL, "format %d of a sparse matrix is not known", (int) format);
-    SW_TRY(check_csr(csr));
+    SW_TRY(sw_hal_check_csr(csr));
     struct sw_sparse *sparse = NULL;
     SW_TRY(SW_ALLOC(&sparse, 1, "a sparse matrix"));
     sparse->hal = hal;

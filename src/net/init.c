@@ -40,20 +40,37 @@ static void fill_uniform(uint64_t seed, enum sw_random_purpose purpose, uint64_t
         out[i] = (float) (bound * (2 * sw_random_uniform(seed, purpose, stream, (uint64_t) i) - 1));
 }
 
-void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
-                     enum sw_random_purpose purpose, int64_t round, float *theta) {
+static void fill(double value, int64_t n, float *out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float) value;
+}
+
+static void fill_weights(const struct sw_param *param, const struct sw_init *init, uint64_t seed,
+                         enum sw_random_purpose purpose, uint64_t stream, float *out) {
+    double deviation = init->deviation((double) param->fan_in, (double) param->fan_out);
+    if (init->uniform)
+        fill_uniform(seed, purpose, stream, sqrt(3) * deviation, param->count, out);
+    else
+        fill_normal(seed, purpose, stream, deviation, param->count, out);
+}
+
+static void fill_scales(uint64_t seed, uint64_t stream, int64_t n, float *out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float) sw_random_uniform(seed, SW_RANDOM_SCALE, stream, (uint64_t) i);
+}
+
+void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
+                     uint64_t seed, enum sw_random_purpose purpose, int64_t round, float *theta) {
     for (int64_t p = 0; p < arch->n_params; p++) {
         const struct sw_param *param = &arch->params[p];
         float *values = theta + param->offset;
         uint64_t stream = (uint64_t) round << 32 | (uint64_t) p;
-        if (!param->prunable) {
-            memset(values, 0, (size_t) param->count * sizeof *values);
-            continue;
-        }
-        double deviation = init->deviation((double) param->fan_in, (double) param->fan_out);
-        if (init->uniform)
-            fill_uniform(seed, purpose, stream, sqrt(3) * deviation, param->count, values);
+        if (param->role == SW_ROLE_WEIGHT)
+            fill_weights(param, init, seed, purpose, stream, values);
+        else if (param->role == SW_ROLE_SCALE && uniform_scale)
+            fill_scales(seed, stream, param->count, values);
         else
-            fill_normal(seed, purpose, stream, deviation, param->count, values);
+            fill(param->role == SW_ROLE_SCALE || param->role == SW_ROLE_VARIANCE, param->count,
+                 values);
     }
 }

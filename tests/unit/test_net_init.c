@@ -30,7 +30,7 @@ static const struct sw_init *find(const char *name) {
 
 static void draw(const char *name, uint64_t seed, enum sw_random_purpose purpose, int64_t round,
                  float *out) {
-    sw_init_weights(&arch, find(name), seed, purpose, round, out);
+    sw_init_weights(&arch, find(name), false, seed, purpose, round, out);
 }
 
 struct moments {
@@ -119,7 +119,7 @@ static void a_layer_does_not_depend_on_the_layers_behind_it(void) {
     SW_TEST_OK(sw_arch_create("mlp-200-7", (int64_t[3]){1, 10, 10}, 50, &longer));
     SW_TEST_OK(SW_ALLOC(&longer_theta, (size_t) longer.parameters, "theta"));
     draw("glorot-normal", 5, SW_RANDOM_INIT, 0, theta);
-    sw_init_weights(&longer, find("glorot-normal"), 5, SW_RANDOM_INIT, 0, longer_theta);
+    sw_init_weights(&longer, find("glorot-normal"), false, 5, SW_RANDOM_INIT, 0, longer_theta);
     CU_ASSERT_EQUAL(memcmp(theta, longer_theta, (size_t) (200 * 100) * sizeof *theta), 0);
     SW_FREE(&longer_theta);
     sw_arch_fini(&longer);

@@ -40,7 +40,7 @@ static int set_up(void) {
     if (sw_data_decode(&spec, &info, block) != SW_OK) return 1;
     if (sw_data_open(&spec, &info, block, &data) != SW_OK) return 1;
     if (sw_arch_create(spec.model_name, info.shape, info.classes, &arch) != SW_OK) return 1;
-    sw_init_weights(&arch, sw_init_find(spec.model_init), 3, SW_RANDOM_INIT, 0, theta);
+    sw_init_weights(&arch, sw_init_find(spec.model_init), false, 3, SW_RANDOM_INIT, 0, theta);
     return arch.parameters > MAX_SURVIVORS;
 }
 

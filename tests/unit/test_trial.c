@@ -167,10 +167,11 @@ static void a_control_has_its_own_theta0_on_the_tickets_mask(void) {
     float drawn[2000];
     size_t bytes = (size_t) arch.parameters * sizeof *drawn;
     const struct sw_init *init = sw_init_find(spec.model_init);
-    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_INIT, 0, drawn);
+    sw_init_weights(&arch, init, false, (uint64_t) spec.seed, SW_RANDOM_INIT, 0, drawn);
     const void *saved = sw_fake_sink_get(&sink, 0, SW_SECTION_THETA0, NULL);
     CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
-    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_REINIT, CONTROL_ROUND, drawn);
+    sw_init_weights(&arch, init, false, (uint64_t) spec.seed, SW_RANDOM_REINIT, CONTROL_ROUND,
+                    drawn);
     saved = sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_THETA0, NULL);
     CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
     CU_ASSERT_PTR_NULL(sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_MASK, NULL));

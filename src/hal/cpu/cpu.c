@@ -1,4 +1,4 @@
-#include "cpu.h"
+#include "cpu_planes.h"
 
 #include <cblas.h>
 #include <string.h>
@@ -53,6 +53,7 @@ static const struct sw_cpu_kernels kernels_avx2 = {
 
 void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa) {
     state->kernels = isa >= SW_ISA_AVX2 ? &kernels_avx2 : &kernels_ref;
+    state->planes = sw_cpu_find_planes_kernels(isa);
     openblas_set_num_threads(1);
 }
 
@@ -135,4 +136,5 @@ const struct sw_backend sw_backend_cpu = {
     .nesterov = sw_cpu_nesterov,
     .adam = sw_cpu_adam,
     .sum_squares = sw_cpu_sum_squares,
+    .planes = &sw_cpu_planes,
 };

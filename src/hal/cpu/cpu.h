@@ -10,9 +10,9 @@
 /* ---- arguments of the kernels; shapes as in hal.h -------------------------------------------- */
 
 struct sw_cpu_gather {
-    const uint8_t *images, *labels; /* u8[samples, features], u8[samples] */
-    const float *table;             /* [features / plane, 256] */
-    const int32_t *index;           /* [batch] */
+    const uint8_t *images; /* u8[samples, features] */
+    const float *table;    /* [features / plane, 256] */
+    const int32_t *index;  /* [batch] */
     int64_t features, plane, batch, ld;
     float *x; /* [features, ld] */
 };
@@ -236,6 +236,7 @@ void sw_cpu_run(const struct sw_hal *hal, sw_cpu_kernel *kernel, const void *arg
 /* First member of the state of every backend that computes with these operations. */
 struct sw_cpu_state {
     const struct sw_cpu_kernels *kernels;
+    const struct sw_cpu_planes_kernels *planes; /* cpu_planes.h */
 };
 
 static inline const struct sw_cpu_kernels *sw_cpu_kernels_of(const struct sw_hal *hal) {
@@ -245,6 +246,10 @@ static inline const struct sw_cpu_kernels *sw_cpu_kernels_of(const struct sw_hal
 
 /* Choose the kernels of an instruction set, and one thread per call for the BLAS. */
 void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa);
+
+/* labels_out[b] = labels[index[b]], 0 for the padding. */
+void sw_cpu_gather_labels(const struct sw_buffer *labels, const int32_t *index, int64_t batch,
+                          struct sw_buffer *labels_out);
 
 /* Slots of struct sw_backend over buffers whose `memory` is a host pointer. */
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,

@@ -6,13 +6,20 @@
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
+void sw_cpu_gather_labels(const struct sw_buffer *labels, const int32_t *index, int64_t batch,
+                          struct sw_buffer *labels_out) {
+    const uint8_t *from = labels->memory;
+    int32_t *to = labels_out->memory;
+    for (int64_t b = 0; b < sw_hal_lanes(batch); b++)
+        to[b] = b < batch ? from[index[b]] : 0;
+}
+
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              const struct sw_buffer *labels, const struct sw_buffer *table,
                              const int32_t *index, int64_t features, int64_t plane, int64_t batch,
                              struct sw_buffer *x, struct sw_buffer *labels_out) {
     int64_t ld = sw_hal_lanes(batch);
     struct sw_cpu_gather args = {.images = images->memory,
-                                 .labels = labels->memory,
                                  .table = table->memory,
                                  .index = index,
                                  .features = features,
@@ -22,9 +29,7 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                                  .x = x->memory};
     sw_cpu_run(hal, sw_cpu_kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
                (double) (features * ld));
-    int32_t *to = labels_out->memory;
-    for (int64_t b = 0; b < ld; b++)
-        to[b] = b < batch ? args.labels[index[b]] : 0;
+    sw_cpu_gather_labels(labels, index, batch, labels_out);
     return SW_OK;
 }
 
