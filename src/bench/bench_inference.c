@@ -53,8 +53,9 @@ enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape
     }
     for (int64_t l = 0; l < ticket.arch.n_layers; l++) {
         const struct sw_param *param = sw_arch_layer(&ticket.arch, l);
-        (void) sw_bench_random_mask(ticket.mask + param->mask_offset, param->count, sparsity,
-                                    (uint64_t) l);
+        int64_t rows = param->shape[0];
+        (void) sw_bench_random_mask(ticket.mask + param->mask_offset, rows, param->count / rows, 1,
+                                    sparsity, (uint64_t) l);
     }
     sw_init_weights(&ticket.arch, sw_init_at(0), false, 1, SW_RANDOM_INIT, 0, ticket.theta);
     apply_mask(&ticket);

@@ -215,6 +215,7 @@ sw_cpu_kernel sw_cpu_ref_sum_squares;
 
 sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
 sw_cpu_kernel sw_cpu_avx2_blocked_product, sw_cpu_avx2_blocked_gradient;
+sw_cpu_kernel sw_cpu_avx2_bsr_product, sw_cpu_avx2_bsr_gradient;
 sw_cpu_kernel sw_cpu_avx2_coo_product, sw_cpu_avx2_csc_product;
 sw_cpu_kernel sw_cpu_avx2_coo_gradient, sw_cpu_avx2_csc_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
