@@ -361,6 +361,24 @@ class Trainings(Scarcity):
         self.assertIn("the trainer made no progress for 1 s (attempt 1 of 3)", text)
         self.assertEqual(self.digest(store), self.expected(*LONG))
 
+    def test_theta0_of_a_crashed_round_is_there_for_others(self):
+        """Two trials share their initial weights; the one whose round owns them fails for good."""
+        with open(SMOKE, encoding="utf-8") as file:
+            text = re.sub("grid:.*", "grid: {train.optimizer.lr: [3.0e-3, 2.0e-3]}\nstore: s.h5\n", file.read(), flags=re.S)
+        words = ("run", self.write("shared.yaml", text), *(word for one in LONG for word in ("--set", one)))
+        for name in ("whole", "crashed"):
+            os.mkdir(self.path(name))
+        self.run_ok(*words, cwd=self.path("whole"))
+        process = start(*words, "--attempts", "1", cwd=self.path("crashed"))
+        self.addCleanup(self.end, process)
+        for pid in wait_until(lambda: trainers_of(process), 20, "a trainer"):
+            os.kill(pid, signal.SIGSEGV)
+        self.finish(process, 2)
+        for name in ("whole", "crashed"):
+            self.run_ok("export", "s.h5", "1:1", "ticket.h5", cwd=self.path(name))
+        self.assertTrue(self.json_of("verify", self.path("crashed/s.h5"))["ok"])
+        self.assertEqual(read(self.path("crashed/ticket.h5")), read(self.path("whole/ticket.h5")))
+
     def test_a_round_that_always_crashes(self):
         store = self.path("crash.h5")
         sets = ("train.steps=1000000", "prune.rounds=1", "seed=0", "prune.rate=0.2")
