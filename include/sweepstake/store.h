@@ -30,6 +30,10 @@ enum sw_store_mode {
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) SW_NODISCARD;
 
+/* Remove what killed creators of this store have left: STORE.tmp.PID of processes that are not on this
+ * host. The caller holds the lock, so that no other host creates it now. */
+void sw_store_tidy(const char *path);
+
 /* Exact size in bytes of the store that sw_store_create would make; writes nothing to the disk. Errors:
  * SW_IO, SW_NOMEM. */
 enum sw_status sw_store_measure(const struct sw_sweep *sweep,

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import time
 
 from helpers import SMOKE, Case, kill_all, members, run, start, trainers_of, wait_until
@@ -55,6 +56,18 @@ class Kill(Case):
     def test_alone(self):
         self.assertEqual(self.kill_and_resume(0, KILLS // 2, 1), self.expected)
 
+    def test_under_mpirun(self):
+        self.assertEqual(self.kill_and_resume(3, KILLS - KILLS // 2, 2), self.expected)
+
+
+class Remains(Case):
+    def test_a_store_that_was_half_created_is_removed(self):
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        left = self.write(f"next.h5.tmp.{dead.pid}", "")
+        self.sweep(self.path("next.h5"))
+        self.assertFalse(os.path.exists(left))
+
     def test_shared_memory_of_dead_jobs_is_removed(self):
         """By the next run on the host; not that of living jobs, of others, or of jobs that are starting."""
         shared = self.path("shared")
@@ -91,6 +104,3 @@ class Kill(Case):
         self.sweep(self.path("next.h5"), ranks=2, **options)
         self.assertEqual(set(os.listdir(shared)), used | others | {young})
         kill_all(alive)
-
-    def test_under_mpirun(self):
-        self.assertEqual(self.kill_and_resume(3, KILLS - KILLS // 2, 2), self.expected)
