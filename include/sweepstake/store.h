@@ -30,6 +30,10 @@ enum sw_store_mode {
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) SW_NODISCARD;
 
+/* Remove what killed creators of this store have left: STORE.tmp.PID of processes that are not on this
+ * host. The caller holds the lock, so that no other host creates it now. */
+void sw_store_tidy(const char *path);
+
 /* Exact size in bytes of the store that sw_store_create would make; writes nothing to the disk. Errors:
  * SW_IO, SW_NOMEM. */
 enum sw_status sw_store_measure(const struct sw_sweep *sweep,
@@ -136,6 +140,8 @@ enum sw_status sw_store_lock_take(const char *store_path, struct sw_store_lock *
 enum sw_status sw_store_lock_beat(struct sw_store_lock *lock, int64_t rounds_done,
                                   int64_t workers) SW_NODISCARD;
 void sw_store_lock_release(struct sw_store_lock **lock); /* removes the file */
+/* False when another run has taken it over, as from a dead owner. */
+bool sw_store_lock_is_held(const struct sw_store_lock *lock);
 /* Look without taking. SW_NOT_FOUND when there is no lock. *alive: the owner is believed to run. */
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) SW_NODISCARD;

@@ -30,6 +30,7 @@ struct run {
     struct sw_data_blocks blocks; /* data sets that rank 0 decodes on the way to the plan */
     struct sw_server *server;
     struct sw_store_lock *lock;       /* rank 0 */
+    bool created;                     /* the store; rank 0 */
     struct sw_cli_progress *progress; /* rank 0 */
     bool reported;                    /* the failure has been told already */
 };
@@ -204,7 +205,7 @@ static enum sw_status init_comm(const struct run *run) {
 
 static enum sw_status prepare_store(void *context) {
     struct run *run = context;
-    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
+    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock, &run->created);
 }
 
 /* Everything up to the first training. Collective. */
@@ -257,8 +258,10 @@ static bool owns_exit_file(const struct run *run) {
 }
 
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
-static void release(struct run *run, int code) {
+static void release(struct run *run, enum sw_status outcome, int code) {
+    bool failed = outcome != SW_OK && outcome != SW_PARTIAL && outcome != SW_STOPPED;
     sw_cli_progress_destroy(&run->progress);
+    if (failed && run->created) sw_cli_discard_store(run->sweep.store, run->lock);
     if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
     if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
@@ -292,7 +295,7 @@ int sw_cli_run(int argc, char **argv) {
     status = start(&run);
     if (status == SW_OK) status = train(&run, &clean);
     int code = report(&run, status);
-    release(&run, code);
+    release(&run, status, code);
     fflush(stdout);
     sw_comm_fini(clean, code);
     return code;

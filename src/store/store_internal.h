@@ -249,5 +249,8 @@ int sw_store_rename_to_free(const char *from, const char *to);
 enum sw_status sw_store_publish(const char *temporary, const char *path) SW_NODISCARD;
 /* Folder of a path, to be freed with SW_FREE. */
 enum sw_status sw_store_folder_of(const char *path, char **out) SW_NODISCARD;
+#define SW_TEMPORARY ".tmp."
+/* path + ".tmp.PID", to be freed with SW_FREE. */
+enum sw_status sw_store_temporary(const char *path, char **out) SW_NODISCARD;
 /* path + suffix, to be freed with SW_FREE. */
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) SW_NODISCARD;
