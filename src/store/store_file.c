@@ -1,12 +1,20 @@
 /* Names and folders: how a finished file gets its name without replacing another. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
 #include "sweepstake/memory.h"
+
+double sw_store_room(int fd) {
+    struct statvfs room;
+    if (fstatvfs(fd, &room) != 0 || room.f_blocks == 0) return NAN;
+    return (double) room.f_bavail * (double) room.f_frsize;
+}
 
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) {
     size_t bytes = strlen(path) + strlen(suffix) + 1;
