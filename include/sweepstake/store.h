@@ -146,6 +146,7 @@ bool sw_store_lock_is_held(const struct sw_store_lock *lock);
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) SW_NODISCARD;
 
-/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). */
+/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). A run that
+ * begins removes it and reserves its room (STORE.exit.next): the code is written on a full disk, too. */
 void sw_store_exit_clear(const char *store_path);
 void sw_store_exit_write(const char *store_path, int exit_code);

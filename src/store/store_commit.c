@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
@@ -67,10 +67,9 @@ static enum sw_status make_commit(const struct sw_store *store, int64_t row,
 
 /* MPI-IO does not say why: the room that is left on the file system mostly does. */
 static enum sw_status fail_write(const struct sw_store *store, int slab, int64_t row) {
-    struct statvfs room;
     char text[24] = "unknown room";
-    if (fstatvfs(store->fd, &room) == 0)
-        (void) sw_text_bytes(text, sizeof text, (double) room.f_bavail * (double) room.f_frsize);
+    double room = sw_store_room(store->fd);
+    if (!isnan(room)) (void) sw_text_bytes(text, sizeof text, room);
     return SW_H5_FAIL(SW_IO,
                       "%s: row %" PRId64 " is not committed: cannot write %s (%s free on its file "
                       "system; make room, then run again with --resume)",

@@ -74,7 +74,8 @@ class Disk(Scarcity):
         error = self.sweep(store, *WIDE, code=74).stderr
         self.assertIn(store, error)
         self.assertIn("No space left on device", error)
-        self.assertEqual([name for name in os.listdir(folder) if not name.endswith(".exit")], [])
+        self.assertRegex(error, r"it takes [\d.]+ [KM]iB at first, [\d.]+ (B|KiB) are free")
+        self.assertEqual(os.listdir(folder), ["full.h5.exit"])
         mount("-o", "remount,size=16m", folder)
         self.sweep(store, *WIDE)
 
@@ -87,6 +88,7 @@ class Disk(Scarcity):
             self.assertIn("not committed", result.stderr)
             self.assertIn(store, result.stderr)
             self.assertIn("--resume", result.stderr)
+            self.assertEqual(read(store + ".exit"), b"74\n")
             found = self.json_of("verify", store)
             self.assertTrue(found["ok"])
             self.assertGreater(found["committed"], 0)
