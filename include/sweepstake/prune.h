@@ -6,7 +6,7 @@
  * reference codes of the literature prune one weight more and lose ties.) */
 #pragma once
 
-#include "sweepstake/sweep.h"
+#include "sweepstake/net.h"
 
 /* ---- criteria: one file and one line in src/prune/criteria.def each ------------------------- */
 
@@ -77,6 +77,17 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 /* The sparsity that `round` asks for before rounding to whole groups. */
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
+
+/* ---- storage -------------------------------------------------------------------------------- */
+
+/* Words of train.format and train.block_size; NULL past the end. */
+const char *sw_prune_format_at(size_t index, const char **summary);
+const char *sw_prune_block_size_at(size_t index, const char **summary);
+
+/* How the networks of a trial store their weights: what the settings say, with the blocks that masks of
+ * its granularity are made of (a random control has none). For settings that sw_prune_check allows. */
+void sw_prune_storage(const struct sw_trial_spec *spec, enum sw_control control,
+                      struct sw_net_storage *out);
 
 /* ---- controls -------------------------------------------------------------------------------- */
 

@@ -37,8 +37,9 @@ static void need_borders(const struct sw_layer_desc *desc, int64_t *in, int64_t 
 
 static enum sw_layer_format choose_format(const struct sw_layer_desc *desc,
                                           const struct sw_layer_place *place, enum sw_isa isa,
-                                          int64_t kept) {
+                                          int64_t kept, int64_t block) {
     struct sw_conv conv = conv_of(desc, place);
+    (void) block;
     return sw_hal_choose_conv_format(isa, &conv, kept);
 }
 
