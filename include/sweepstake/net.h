@@ -66,6 +66,10 @@ const struct sw_init *sw_init_find(const char *name);
  */
 void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
                      enum sw_random_purpose purpose, int64_t round, float *theta);
+/* The same, but a weight that `mask` (arch->mask_bytes; NULL: it keeps all) does not keep is left as it
+ * is, and costs nothing. */
+void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
+                  enum sw_random_purpose purpose, int64_t round, const uint8_t *mask, float *theta);
 
 /* ---- network on a device -------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "sweepstake/mask.h"
 #include "sweepstake/net.h"
 
 #define SW_INIT(id, name, uniform, formula, summary)                                               \
@@ -28,32 +29,56 @@ const struct sw_init *sw_init_find(const char *name) {
     return NULL;
 }
 
-static void fill_normal(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
-                        double deviation, int64_t n, float *out) {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (float) (deviation * sw_random_normal(seed, purpose, stream, (uint64_t) i));
+/* Where the numbers of one parameter come from, and which of them are wanted. */
+struct draw {
+    uint64_t seed;
+    enum sw_random_purpose purpose;
+    uint64_t stream;
+    const uint8_t *mask; /* NULL: all */
+};
+
+static bool is_wanted(const struct draw *draw, int64_t i) {
+    return draw->mask == NULL || sw_mask_get(draw->mask, i);
 }
 
-static void fill_uniform(uint64_t seed, enum sw_random_purpose purpose, uint64_t stream,
-                         double bound, int64_t n, float *out) {
+static void fill_normal(const struct draw *draw, double deviation, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = (float) (bound * (2 * sw_random_uniform(seed, purpose, stream, (uint64_t) i) - 1));
+        if (is_wanted(draw, i))
+            out[i] = (float) (deviation * sw_random_normal(draw->seed, draw->purpose, draw->stream,
+                                                           (uint64_t) i));
 }
 
-void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
-                     enum sw_random_purpose purpose, int64_t round, float *theta) {
+static void fill_uniform(const struct draw *draw, double bound, int64_t n, float *out) {
+    for (int64_t i = 0; i < n; i++)
+        if (is_wanted(draw, i))
+            out[i] = (float) (bound * (2 * sw_random_uniform(draw->seed, draw->purpose,
+                                                             draw->stream, (uint64_t) i) -
+                                       1));
+}
+
+void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
+                  enum sw_random_purpose purpose, int64_t round, const uint8_t *mask,
+                  float *theta) {
     for (int64_t p = 0; p < arch->n_params; p++) {
         const struct sw_param *param = &arch->params[p];
         float *values = theta + param->offset;
-        uint64_t stream = (uint64_t) round << 32 | (uint64_t) p;
         if (!param->prunable) {
             memset(values, 0, (size_t) param->count * sizeof *values);
             continue;
         }
+        struct draw draw = {.seed = seed,
+                            .purpose = purpose,
+                            .stream = (uint64_t) round << 32 | (uint64_t) p,
+                            .mask = mask != NULL ? mask + param->mask_offset : NULL};
         double deviation = init->deviation((double) param->fan_in, (double) param->fan_out);
         if (init->uniform)
-            fill_uniform(seed, purpose, stream, sqrt(3) * deviation, param->count, values);
+            fill_uniform(&draw, sqrt(3) * deviation, param->count, values);
         else
-            fill_normal(seed, purpose, stream, deviation, param->count, values);
+            fill_normal(&draw, deviation, param->count, values);
     }
+}
+
+void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
+                     enum sw_random_purpose purpose, int64_t round, float *theta) {
+    sw_init_kept(arch, init, seed, purpose, round, NULL, theta);
 }
