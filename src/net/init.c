@@ -37,23 +37,28 @@ struct draw {
     const uint8_t *mask; /* NULL: all */
 };
 
-static bool is_wanted(const struct draw *draw, int64_t i) {
-    return draw->mask == NULL || sw_mask_get(draw->mask, i);
+/* The wanted ones of 64 elements, the first one lowest. */
+static uint64_t find_wanted(const struct draw *draw, int64_t n, int64_t first) {
+    if (draw->mask != NULL) return sw_mask_word(draw->mask, n, first);
+    return n - first >= 64 ? UINT64_MAX : (UINT64_C(1) << (n - first)) - 1;
 }
 
 static void fill_normal(const struct draw *draw, double deviation, int64_t n, float *out) {
-    for (int64_t i = 0; i < n; i++)
-        if (is_wanted(draw, i))
+    for (int64_t first = 0; first < n; first += 64)
+        for (uint64_t left = find_wanted(draw, n, first); left != 0; left &= left - 1) {
+            int64_t i = first + __builtin_ctzll(left);
             out[i] = (float) (deviation * sw_random_normal(draw->seed, draw->purpose, draw->stream,
                                                            (uint64_t) i));
+        }
 }
 
 static void fill_uniform(const struct draw *draw, double bound, int64_t n, float *out) {
-    for (int64_t i = 0; i < n; i++)
-        if (is_wanted(draw, i))
-            out[i] = (float) (bound * (2 * sw_random_uniform(draw->seed, draw->purpose,
-                                                             draw->stream, (uint64_t) i) -
-                                       1));
+    for (int64_t first = 0; first < n; first += 64)
+        for (uint64_t left = find_wanted(draw, n, first); left != 0; left &= left - 1) {
+            int64_t i = first + __builtin_ctzll(left);
+            double unit = sw_random_uniform(draw->seed, draw->purpose, draw->stream, (uint64_t) i);
+            out[i] = (float) (bound * (2 * unit - 1));
+        }
 }
 
 void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, uint64_t seed,
