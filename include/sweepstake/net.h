@@ -8,21 +8,42 @@
 #pragma once
 
 #include "sweepstake/data.h"
-#include "sweepstake/hal.h"
+#include "sweepstake/planes.h"
 #include "sweepstake/random.h"
 #include "sweepstake/sweep.h"
 
 /* ---- models --------------------------------------------------------------------------------- */
 
-/* A layer as a model lists it. Linear layers for now; the kind chooses the row of layers.def. */
-enum sw_layer_kind { SW_LAYER_LINEAR };
+/* A layer as a model lists it; the kind chooses the row of layers.def. Layers stand in the order in
+ * which they run; each reads the output of an earlier one. */
+enum sw_layer_kind {
+    SW_LAYER_LINEAR,   /* [in, L] -> [out, L] */
+    SW_LAYER_CONV,     /* planes of `in` channels -> planes of `out` channels */
+    SW_LAYER_NORM,     /* batch norm of planes, a residual, ReLU */
+    SW_LAYER_MAX_POOL, /* planes -> planes */
+    SW_LAYER_AVERAGE_POOL,
+    SW_LAYER_GLOBAL_POOL, /* planes -> [channels, L] */
+    SW_LAYER_FLATTEN,     /* planes -> [channels height width, L] */
+    SW_LAYER_DROPOUT      /* as its input */
+};
+#define SW_LAYER_INPUT (-1) /* the network's input instead of a layer */
+#define SW_LAYER_NONE (-2)
 struct sw_layer_desc {
     enum sw_layer_kind kind;
-    char name[24]; /* "fc1": its parameters are fc1.weight and fc1.bias */
-    int64_t in, out;
-    int relu; /* 1: ReLU after it */
+    char name[24];    /* "fc1", "layer1.0.conv1": its parameters are NAME.weight, NAME.bias, ...;
+                           "" for layers without */
+    int64_t input;    /* layer whose output it reads, or SW_LAYER_INPUT */
+    int64_t residual; /* NORM: layer whose output is added before the ReLU, or SW_LAYER_NONE */
+    int64_t in, out;  /* features of LINEAR; channels of all others */
+    int64_t height, width;         /* of the input planes; 0 for LINEAR */
+    int64_t out_height, out_width; /* of the output planes; 0 where the output has none */
+    int64_t kernel, stride, padding;
+    int bias;     /* LINEAR, CONV: 1 with a bias */
+    int relu;     /* LINEAR, CONV, NORM: 1: ReLU after it */
+    int shortcut; /* CONV: 1: on the residual's way */
+    double rate;  /* DROPOUT: share that is dropped */
 };
-#define SW_MODEL_MAX_LAYERS 64
+#define SW_MODEL_MAX_LAYERS 512
 struct sw_model_desc {
     int64_t n_layers;
     struct sw_layer_desc layers[SW_MODEL_MAX_LAYERS];
@@ -80,7 +101,7 @@ struct sw_net_param {
     const struct sw_param *param; /* borrowed from the arch */
     int64_t n;                    /* survivors; of a bias all elements whose unit is there */
     struct sw_buffer *values;     /* float[n] */
-    struct sw_buffer *gradients;  /* float[n], of the last backward */
+    struct sw_buffer *gradients;  /* float[n], of the last backward; NULL for a statistic */
 };
 
 struct sw_net_memory {
@@ -111,6 +132,21 @@ int64_t sw_net_survivors(const struct sw_net *net);
 /* Input buffer float[features, L] and label buffer int32[L] to gather a batch into; borrowed. */
 struct sw_buffer *sw_net_input(struct sw_net *net);
 struct sw_buffer *sw_net_labels(struct sw_net *net);
+
+/* Planes of the input buffer (sw_hal_gather_planes), or NULL when it is [features, L] (sw_hal_gather). */
+const struct sw_planes *sw_net_input_planes(const struct sw_net *net);
+
+/* How the passes that follow run. A new network evaluates. */
+enum sw_net_mode {
+    SW_NET_EVALUATE,   /* running statistics, no dropout */
+    SW_NET_TRAIN,      /* statistics of the batch, which move the running ones; dropout */
+    SW_NET_RECALIBRATE /* statistics of the batch; the running ones become the mean over all passes of
+                          this mode since it was set */
+};
+/* `seed` and `step` choose what dropout drops. */
+void sw_net_set_mode(struct sw_net *net, enum sw_net_mode mode, uint64_t seed, int64_t step);
+/* Has the network batch norm? */
+bool sw_net_has_statistics(const struct sw_net *net);
 
 /* Logits of the batch in the input buffer. batch in 1..max_batch. The passes have to follow each
  * other: forward, loss, backward, each for the same batch. Errors: SW_INTERNAL. */

@@ -10,18 +10,34 @@
 
 #define SW_MAX_RANK 4
 
+/* What a parameter is. Statistics of batch norm are part of the parameter vector, so that snapshots,
+ * stores and checkpoints hold them, but no optimizer touches them. */
+enum sw_param_role {
+    SW_ROLE_WEIGHT,  /* of a linear layer or a convolution: may be pruned */
+    SW_ROLE_BIAS,    /* of those */
+    SW_ROLE_SCALE,   /* batch norm's weight */
+    SW_ROLE_SHIFT,   /* batch norm's bias */
+    SW_ROLE_MEAN,    /* batch norm's running mean: a statistic */
+    SW_ROLE_VARIANCE /* batch norm's running variance: a statistic */
+};
+static inline bool sw_role_is_trained(enum sw_param_role role) {
+    return role < SW_ROLE_MEAN;
+}
+
 /* One parameter, named and shaped as in PyTorch. */
 struct sw_param {
     char name[32];              /* "fc1.weight" */
     int64_t rank;               /* dimensions used */
     int64_t shape[SW_MAX_RANK]; /* [out, in] or [out]; unused ones 0 */
     int64_t count;              /* product of the shape */
-    int64_t offset;             /* first element in the flat parameter vector theta */
-    int64_t prunable;           /* 1 for a weight that pruning may touch */
-    int64_t output;             /* 1 for the weights of the output layer */
-    int64_t mask_offset;        /* first byte of its mask within a round's mask; prunable only */
-    int64_t fan_in;             /* inputs of one unit; 0 for biases */
-    int64_t fan_out;            /* units fed by one input; 0 for biases */
+    enum sw_param_role role;
+    int32_t shortcut;    /* 1: a projection that a residual takes, as resnet's 1x1 convolutions */
+    int64_t offset;      /* first element in the flat parameter vector theta */
+    int64_t prunable;    /* 1 for a weight that pruning may touch */
+    int64_t output;      /* 1 for the weights of the output layer */
+    int64_t mask_offset; /* first byte of its mask within a round's mask; prunable only */
+    int64_t fan_in;      /* inputs of one unit; 0 for biases */
+    int64_t fan_out;     /* units fed by one input; 0 for biases */
 };
 
 /* A network's parameters. Layer l of /layers is the l-th prunable parameter. */
@@ -31,7 +47,8 @@ struct sw_arch {
     int64_t classes;
     int64_t n_params;
     int64_t n_layers;        /* prunable parameters */
-    int64_t parameters;      /* all elements of theta */
+    int64_t parameters;      /* all elements of theta, statistics included */
+    int64_t trained;         /* those that an optimizer changes: what people call parameters */
     int64_t prunable;        /* elements of prunable parameters */
     int64_t mask_bytes;      /* one bit per prunable weight, every parameter starting on a byte */
     struct sw_param *params; /* owned */

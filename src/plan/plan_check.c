@@ -51,10 +51,14 @@ static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, int64_t at
     int64_t images = info->train;
     if (spec->data_limit > 0 && spec->data_limit < images) images = spec->data_limit;
     if (spec->data_validation >= images) {
-        sw_plan_report(plan, sw_plan_find_place(plan, trial, "data.validation"),
-                       "data.validation: got %" PRId64 "; allowed is less than the %" PRId64
+        struct sw_plan_place place = sw_plan_find_place(plan, trial, "data.validation");
+        bool given = place.line > 0;
+        if (!given) place = sw_plan_find_place(plan, trial, "data.name");
+        sw_plan_report(plan, place,
+                       "data.validation: %s %" PRId64 "; allowed is less than the %" PRId64
                        " training images of %s",
-                       spec->data_validation, images, spec->data_name);
+                       given ? "got" : "the default is", spec->data_validation, images,
+                       spec->data_name);
         memset(info, 0, sizeof *info);
         return SW_OK;
     }
@@ -128,10 +132,11 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
     const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
     if (spec->train_batch <= data->train) return;
-    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.batch"),
-                   "train.batch: got %" PRId64 "; allowed is at most the %" PRId64
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, "train.batch");
+    sw_plan_report(plan, place.line > 0 ? place : plan->train_place,
+                   "train.batch: %s %" PRId64 "; allowed is at most the %" PRId64
                    " training images, validation excluded",
-                   spec->train_batch, data->train);
+                   place.line > 0 ? "got" : "the default is", spec->train_batch, data->train);
 }
 
 /* Nothing would be left to train after the last step. */

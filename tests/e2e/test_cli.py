@@ -124,7 +124,7 @@ class BrokenSweeps(Case):
 # What stands in the smoke sweep, what is written there instead (^ marks where the error is), and part of the message.
 WRONG = (
     ("seed: [0, 1]", "seed: [0, ^0]", "seed: the value 0 stands twice"),
-    ("seed: [0, 1]", "seed: ^3", "seed: got a word; an axis is a list of values"),
+    ("seed: [0, 1]", "seed: ^3", "seed: got 3; an axis is a list of values"),
     ("seed: [0, 1]", "seed: [^[0], 1]", "seed: got a list; allowed is a whole number"),
     ("seed: [0, 1]\n", "seed: [0, 1]\n  ^prune.rate: [0.3]\n", "key prune.rate occurs twice; first on line"),
     ("grid:", "^gird:", "gird: unknown key; did you mean grid?"),
@@ -133,7 +133,7 @@ WRONG = (
     ("[reinit]", "[reinit, ^reinit]", "control: reinit is listed twice"),
     ("[reinit]", "[^rienit]", "did you mean reinit?"),
     ("{name: mlp-24-12}", "{name: ^mlp-24-x}", "hidden layer 2 must be a whole number of units"),
-    ("{name: mlp-24-12}", "^mlp-24-12", "model: got a word; a map of settings belongs here"),
+    ("{name: mlp-24-12}", "^mlp-24-12", "model: got mlp-24-12; a map of settings belongs here"),
     ("validation: 120", "validation: ^480", "allowed is less than the 480 training images"),
     ("shape: [1, 6, 6]", "shape: ^[1, 6]", "data.shape: got a list; allowed is [channels, height, width]"),
     ("name: synthetic", "name: ^sythetic", "did you mean synthetic?"),

@@ -11,7 +11,8 @@ import subprocess
 import time
 import unittest
 
-from helpers import PROGRAM, SMOKE, Case, kill_all, members, run, start, wait_until
+from helpers import (PROGRAM, SMOKE, Case, kill_all, members, name_of, ranks_of, read, run, start, trainers_of,
+                     wait_until, words_of)
 
 WIDE = ("model.name=mlp-300-100",)  # rounds of 170 KB
 LONG = ("train.steps=12000", "train.evaluate.every=500", "prune.rounds=1")
@@ -21,41 +22,10 @@ RECOVER = ("--enable-recovery",)
 FASHION = "/usr/share/datasets/fashion-mnist"
 
 
-def words_of(store, *sets):
-    return [word for one in (f"store={store}", *sets) for word in ("--set", one)]
-
-
 def mount(*words):
     done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise unittest.SkipTest(f"needs to mount: {done.stderr.strip() or 'refused'}")
-
-
-def read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def name_of(pid):
-    return read(f"/proc/{pid}/comm").decode().strip()
-
-
-def ranks_of(process):
-    """{rank: pid} of the ranks that mpirun started."""
-    found = {}
-    for pid in members(process.pid):
-        number = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", read(f"/proc/{pid}/environ"))
-        if number and name_of(pid) == "sweepstake":
-            found[int(number.group(1))] = pid
-    return found
-
-
-def trainers_of(process):
-    """Servers and trainers have groups of their own, but the session is that of the run."""
-    return [pid for pid in members(process.pid) if name_of(pid) == "sw-trainer"]
 
 
 class Scarcity(Case):
