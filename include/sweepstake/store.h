@@ -103,6 +103,10 @@ enum sw_status sw_store_check_round(struct sw_store *store, int64_t row, bool de
  * committed), SW_DAMAGED (checksum), SW_IO, SW_INTERNAL (capacity too small). */
 enum sw_status sw_store_read(struct sw_store *store, int64_t row, enum sw_section section,
                              void *out, size_t capacity, size_t *length) SW_NODISCARD;
+/* Read `bytes` of a section from byte `from` on. The checksum of the whole section is checked, without
+ * memory for it. Errors: as above; SW_DAMAGED when the section ends before. */
+enum sw_status sw_store_read_part(struct sw_store *store, int64_t row, enum sw_section section,
+                                  size_t from, void *out, size_t bytes) SW_NODISCARD;
 enum sw_status sw_store_read_record(struct sw_store *store, int64_t row,
                                     struct sw_round_record *out) SW_NODISCARD;
 
