@@ -136,6 +136,8 @@ enum sw_status sw_store_lock_take(const char *store_path, struct sw_store_lock *
 enum sw_status sw_store_lock_beat(struct sw_store_lock *lock, int64_t rounds_done,
                                   int64_t workers) SW_NODISCARD;
 void sw_store_lock_release(struct sw_store_lock **lock); /* removes the file */
+/* False when another run has taken it over, as from a dead owner. */
+bool sw_store_lock_is_held(const struct sw_store_lock *lock);
 /* Look without taking. SW_NOT_FOUND when there is no lock. *alive: the owner is believed to run. */
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) SW_NODISCARD;

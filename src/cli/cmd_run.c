@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "progress.h"
@@ -15,6 +16,10 @@
 #include "sweepstake/sched.h"
 #include "sweepstake/text.h"
 
+#define INIT_SECONDS 120      /* for the ranks to find each other; a large job takes its time */
+#define INTERNAL_EXIT_CODE 70 /* of SW_INTERNAL, where no function may be called */
+#define LEAST_PATIENCE 10.0   /* a loaded machine is silent for seconds */
+
 struct run {
     const char *path;
     struct sw_cli_sets sets;
@@ -24,6 +29,7 @@ struct run {
     struct sw_sweep sweep;
     struct sw_server *server;
     struct sw_store_lock *lock;       /* rank 0 */
+    bool created;                     /* the store; rank 0 */
     struct sw_cli_progress *progress; /* rank 0 */
     bool reported;                    /* the failure has been told already */
 };
@@ -57,7 +63,7 @@ static const struct argp_option options[] = {
      0},
     {"lost-timeout", KEY_LOST, "S", 0,
      "give a rank's round to another when the rank is not heard for S seconds (30); ranks end when rank 0 is "
-     "not heard for twice as long",
+     "not heard for twice as long, and all of them when that happens to any before the first round",
      0},
     {"grace", KEY_GRACE, "S", 0,
      "after SIGUSR1 or SIGUSR2, give running rounds S seconds to be saved, or with --checkpoint 0 to "
@@ -162,27 +168,58 @@ static void warn_of_lonely_ranks(void) {
                     tasks);
 }
 
-/* A stop signal that comes before sw_sched_run looks for it waits, and one that comes after it is too
- * late: neither may end a rank, which would leave the others waiting for it. */
-static void hold_stop_signals(void) {
-    sigset_t stop;
-    (void) sigemptyset(&stop);
-    (void) sigaddset(&stop, SIGUSR1);
-    (void) sigaddset(&stop, SIGUSR2);
-    (void) sigprocmask(SIG_BLOCK, &stop, NULL);
+/* main holds the stop signals back until sw_sched_run looks for them. */
+static enum sw_status check_stop(void) {
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGTERM};
+    sigset_t pending;
+    if (sigpending(&pending) != 0) return SW_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigismember(&pending, numbers[i]) == 1)
+            return SW_FAIL(SW_STOPPED,
+                           "stopped by SIG%s before the first round; run again with --resume",
+                           sigabbrev_np(numbers[i]));
+    return SW_OK;
+}
+
+static void leave_init(int number) {
+    static const char text[] =
+        "sweepstake: MPI did not start: a rank has died, or cannot be reached\n";
+    (void) number;
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void) written;
+    _exit(INTERNAL_EXIT_CODE);
+}
+
+/* MPI waits for ever for a rank that died on its way here. */
+static enum sw_status init_comm(const struct run *run) {
+    struct sigaction action = {.sa_handler = leave_init}, before;
+    (void) sigaction(SIGALRM, &action, &before);
+    (void) alarm(INIT_SECONDS);
+    enum sw_status status = sw_comm_init();
+    (void) alarm(0);
+    (void) sigaction(SIGALRM, &before, NULL);
+    sw_comm_set_patience(fmax(2 * run->options.lost_seconds, LEAST_PATIENCE));
+    return status;
+}
+
+static enum sw_status prepare_store(void *context) {
+    struct run *run = context;
+    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock, &run->created);
 }
 
 /* Everything up to the first training. Collective. */
 static enum sw_status start(struct run *run) {
-    int64_t isa = 0;
-    SW_TRY(sw_comm_minimum((int64_t) sw_isa_detect(), &isa));
+    int64_t isa = (int64_t) sw_isa_detect();
+    /* When a rank is missing here, the next call says so, too, and rank 0 learns where the exit file
+     * belongs. */
+    enum sw_status status = sw_comm_minimum(isa, &isa);
     run->isa = (enum sw_isa) isa;
     SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
-    enum sw_status status = sw_backend_probe(sw_backend_find(run->options.backend));
+    status = sw_backend_probe(sw_backend_find(run->options.backend));
+    if (status == SW_OK) status = check_stop();
     SW_TRY(sw_comm_agree(status));
     SW_TRY(sw_sched_check_memory(&run->sweep));
-    if (sw_comm_rank() == 0)
-        status = sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
+    if (sw_comm_rank() == 0) status = sw_comm_work(prepare_store, run);
     if (status == SW_OK && sw_comm_rank() == 0)
         status = sw_cli_progress_create(&run->sweep, &run->progress);
     return sw_comm_agree(status);
@@ -199,10 +236,10 @@ static enum sw_status train(struct run *run, bool *clean) {
     return outcome;
 }
 
-/* Rank 0 speaks for all. */
+/* One rank speaks for all. */
 static int report(const struct run *run, enum sw_status outcome) {
-    if (outcome != SW_OK && outcome != SW_PARTIAL && sw_comm_rank() == 0 && !run->reported)
-        return sw_cli_fail(outcome);
+    bool speaks = sw_comm_rank() == sw_comm_speaker() && !run->reported;
+    if (outcome != SW_OK && outcome != SW_PARTIAL && speaks) return sw_cli_fail(outcome);
     return sw_status_exit_code(outcome);
 }
 
@@ -218,8 +255,10 @@ static bool owns_exit_file(const struct run *run) {
 }
 
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
-static void release(struct run *run, int code) {
+static void release(struct run *run, enum sw_status outcome, int code) {
+    bool failed = outcome != SW_OK && outcome != SW_PARTIAL && outcome != SW_STOPPED;
     sw_cli_progress_destroy(&run->progress);
+    if (failed && run->created) sw_cli_discard_store(run->sweep.store, run->lock);
     if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
     if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
@@ -236,14 +275,13 @@ int sw_cli_run(int argc, char **argv) {
                                   .checkpoint_seconds = 120,
                                   .bind = true,
                                   .backend = "cpu"}};
-    hold_stop_signals();
     /* Beyond a limit on file sizes a write is to fail with a message, not to end the process. */
     (void) signal(SIGXFSZ, SIG_IGN);
     sw_cli_parse(&argp, argc, argv, &run);
     /* The server is started while this process has neither MPI nor threads. */
     enum sw_status status = sw_proc_start_server("--trainer-server", &run.server);
     if (status != SW_OK) return sw_cli_fail(status);
-    status = sw_comm_init();
+    status = init_comm(&run);
     if (status != SW_OK) {
         sw_proc_stop_server(&run.server);
         return sw_cli_fail(status);
@@ -253,7 +291,7 @@ int sw_cli_run(int argc, char **argv) {
     status = start(&run);
     if (status == SW_OK) status = train(&run, &clean);
     int code = report(&run, status);
-    release(&run, code);
+    release(&run, status, code);
     fflush(stdout);
     sw_comm_fini(clean, code);
     return code;

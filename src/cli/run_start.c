@@ -85,20 +85,40 @@ cleanup:
     return status;
 }
 
+struct loading {
+    const char *path;
+    const struct sw_cli_sets *sets;
+    enum sw_isa isa;
+    struct sw_sweep *sweep;
+    bool failed;
+};
+
+static enum sw_status load(void *context) {
+    struct loading *loading = context;
+    enum sw_status status = sw_cli_load_sweep(loading->path, loading->sets, loading->isa,
+                                              loading->sweep);
+    loading->failed = status != SW_OK;
+    return status;
+}
+
 enum sw_status sw_cli_share_sweep(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
                                   struct sw_sweep *out, bool *reported) {
     bool first = sw_comm_rank() == 0;
     struct sw_sweep sweep;
     memset(&sweep, 0, sizeof sweep);
-    enum sw_status mine = first ? sw_cli_load_sweep(path, sets, isa, &sweep) : SW_OK;
-    *reported = mine != SW_OK;
-    SW_TRY(sw_comm_agree(mine));
-    /* From here on a rank may fail alone: all have to agree before the next collective call. */
-    enum sw_status status = sw_comm_size() > 1 ? share(first, path, sets, isa, &sweep) : SW_OK;
+    struct loading loading = {path, sets, isa, &sweep, false};
+    /* The data sets are read to know their checksums. */
+    enum sw_status status = first ? sw_comm_work(load, &loading) : SW_OK;
     status = sw_comm_agree(status);
-    if (status == SW_OK)
+    *reported = loading.failed;
+    /* From here on a rank may fail alone: all have to agree before the next collective call. */
+    if (status == SW_OK && sw_comm_size() > 1)
+        status = sw_comm_agree(share(first, path, sets, isa, &sweep));
+    if (status == SW_OK) {
         *out = sweep;
-    else
+    } else {
+        SW_TEXT_COPY(out->store, sweep.store);
         sw_sweep_fini(&sweep);
+    }
     return status;
 }

@@ -9,16 +9,18 @@
 
 #include "comm_impl.h"
 #include "sweepstake/system.h"
+#include "sweepstake/text.h"
 
 #define FINALIZE_SECONDS 10 /* longest wait for the other ranks at the end */
-#define START_SECONDS 900.0 /* and at the start, where they may have much to read */
 #define AGREED_TEXT 480     /* bytes of a status text that travel */
 
 static struct {
     int rank, size;
-    MPI_Comm node; /* ranks of this node; MPI_COMM_NULL until asked for */
+    MPI_Comm node; /* ranks of this node */
     int node_rank, node_size;
-    bool broken; /* a rank was not there: MPI may still write into buffers that are gone */
+    /* Why nothing is collective any more; MPI may still write into buffers that are gone. */
+    enum sw_status broken;
+    char why[AGREED_TEXT];
 } comm = {.size = 1};
 
 enum sw_status sw_comm_check(int code, const char *what) {
@@ -37,12 +39,26 @@ static enum sw_status check_length(int64_t length) {
 /* ---- start and end --------------------------------------------------------------------------- */
 
 enum sw_status sw_comm_init(void) {
-    comm.node = MPI_COMM_NULL;
     SW_TRY(sw_comm_check(MPI_Init(NULL, NULL), "MPI_Init"));
     SW_TRY(sw_comm_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
                          "MPI_Comm_set_errhandler"));
     SW_TRY(sw_comm_check(MPI_Comm_rank(MPI_COMM_WORLD, &comm.rank), "MPI_Comm_rank"));
-    return sw_comm_check(MPI_Comm_size(MPI_COMM_WORLD, &comm.size), "MPI_Comm_size");
+    SW_TRY(sw_comm_check(MPI_Comm_size(MPI_COMM_WORLD, &comm.size), "MPI_Comm_size"));
+    SW_TRY(sw_comm_check(
+        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &comm.node),
+        "MPI_Comm_split_type"));
+    SW_TRY(sw_comm_check(MPI_Comm_rank(comm.node, &comm.node_rank), "MPI_Comm_rank"));
+    SW_TRY(sw_comm_check(MPI_Comm_size(comm.node, &comm.node_size), "MPI_Comm_size"));
+    return sw_comm_beats_open();
+}
+
+enum sw_status sw_comm_check_whole(void) {
+    return comm.broken == SW_OK ? SW_OK : SW_FAIL(comm.broken, "%s", comm.why);
+}
+
+void sw_comm_break(enum sw_status status) {
+    comm.broken = status;
+    SW_TEXT_COPY(comm.why, sw_status_text());
 }
 
 static volatile sig_atomic_t late_exit_code;
@@ -54,11 +70,12 @@ static void leave_late(int number) {
 
 void sw_comm_fini(bool clean, int exit_code) {
     (void) fflush(NULL); /* _exit would lose what is still buffered */
-    if (!clean || comm.broken) _exit(exit_code);
+    if (!clean || comm.broken != SW_OK) _exit(exit_code);
     struct sigaction action = {.sa_handler = leave_late};
     late_exit_code = exit_code;
     (void) sigaction(SIGALRM, &action, NULL);
     (void) alarm(FINALIZE_SECONDS);
+    sw_comm_beats_close();
     (void) MPI_Finalize();
     (void) alarm(0);
 }
@@ -70,51 +87,29 @@ int sw_comm_size(void) {
     return comm.size;
 }
 
-enum sw_status sw_comm_node(int *node_rank, int *node_size) {
-    if (comm.node == MPI_COMM_NULL) {
-        MPI_Comm node;
-        SW_TRY(sw_comm_check(
-            MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-            "MPI_Comm_split_type"));
-        SW_TRY(sw_comm_check(MPI_Comm_rank(node, &comm.node_rank), "MPI_Comm_rank"));
-        SW_TRY(sw_comm_check(MPI_Comm_size(node, &comm.node_size), "MPI_Comm_size"));
-        comm.node = node;
-    }
+void sw_comm_node(int *node_rank, int *node_size) {
     *node_rank = comm.node_rank;
     *node_size = comm.node_size;
-    return SW_OK;
 }
 
 /* ---- collectives ----------------------------------------------------------------------------- */
 
-/* Wait for a collective call without burning a core, and not for ever: a rank that died before
- * it came here would never be noticed under mpirun --enable-recovery. */
+/* Wait for a collective call without burning a core, and not for a rank that is dead. */
 static enum sw_status await(MPI_Request *request, const char *what) {
-    double end = sw_clock_monotonic() + START_SECONDS;
     double pause = 20e-6;
     for (;;) {
         int done = 0;
         SW_TRY(sw_comm_check(MPI_Test(request, &done, MPI_STATUS_IGNORE), what));
         if (done) return SW_OK;
-        if (sw_clock_monotonic() > end) {
-            comm.broken = true;
-            return SW_FAIL(SW_INTERNAL,
-                           "rank %d: another rank did not come to the start within %.0f s",
-                           comm.rank, START_SECONDS);
-        }
+        SW_TRY(sw_comm_pulse());
         sw_clock_sleep(pause);
         pause = pause < 0.0005 ? 2 * pause : 0.001;
     }
 }
 
-/* Nothing collective after a rank was missing. */
-static enum sw_status check_whole(void) {
-    return comm.broken ? SW_FAIL(SW_INTERNAL, "a rank is missing") : SW_OK;
-}
-
 static enum sw_status broadcast(void *bytes, int64_t length, int from, MPI_Comm among) {
     MPI_Request request;
-    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check_whole());
     SW_TRY(check_length(length));
     SW_TRY(sw_comm_check(MPI_Ibcast(bytes, (int) length, MPI_BYTE, from, among, &request),
                          "MPI_Ibcast"));
@@ -130,17 +125,13 @@ enum sw_status sw_comm_broadcast_from(int rank, void *bytes, int64_t length) {
 }
 
 enum sw_status sw_comm_node_broadcast(void *bytes, int64_t length) {
-    int node_rank, node_size;
-    SW_TRY(sw_comm_node(&node_rank, &node_size));
     return broadcast(bytes, length, 0, comm.node);
 }
 
 enum sw_status sw_comm_node_gather(const void *mine, int64_t length, void *all) {
-    int node_rank, node_size;
     MPI_Request request;
-    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check_whole());
     SW_TRY(check_length(length));
-    SW_TRY(sw_comm_node(&node_rank, &node_size));
     SW_TRY(sw_comm_check(MPI_Iallgather(mine, (int) length, MPI_BYTE, all, (int) length, MPI_BYTE,
                                         comm.node, &request),
                          "MPI_Iallgather"));
@@ -148,10 +139,8 @@ enum sw_status sw_comm_node_gather(const void *mine, int64_t length, void *all) 
 }
 
 enum sw_status sw_comm_node_barrier(void) {
-    int node_rank, node_size;
     MPI_Request request;
-    SW_TRY(check_whole());
-    SW_TRY(sw_comm_node(&node_rank, &node_size));
+    SW_TRY(sw_comm_check_whole());
     SW_TRY(sw_comm_check(MPI_Ibarrier(comm.node, &request), "MPI_Ibarrier"));
     return await(&request, "MPI_Ibarrier");
 }
@@ -159,7 +148,7 @@ enum sw_status sw_comm_node_barrier(void) {
 enum sw_status sw_comm_minimum(int64_t value, int64_t *out) {
     int64_t least;
     MPI_Request request;
-    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check_whole());
     SW_TRY(sw_comm_check(
         MPI_Iallreduce(&value, &least, 1, MPI_INT64_T, MPI_MIN, MPI_COMM_WORLD, &request),
         "MPI_Iallreduce"));
@@ -176,7 +165,7 @@ struct verdict {
 static enum sw_status find_worst(enum sw_status mine, struct verdict *worst) {
     struct verdict own = {(int) mine, comm.rank};
     MPI_Request request;
-    SW_TRY(check_whole());
+    SW_TRY(sw_comm_check_whole());
     SW_TRY(sw_comm_check(
         MPI_Iallreduce(&own, worst, 1, MPI_2INT, MPI_MAXLOC, MPI_COMM_WORLD, &request),
         "MPI_Iallreduce"));

@@ -17,22 +17,23 @@
 
 struct sw_inbox {
     MPI_Request request; /* the posted receive; MPI_REQUEST_NULL when posting failed */
-    int source;          /* as MPI wants it */
+    int source, tag;     /* as MPI wants them */
     unsigned char bytes[SW_MESSAGE_BYTES];
 };
 
 static enum sw_status post_receive(struct sw_inbox *inbox) {
     return sw_comm_check(MPI_Irecv(inbox->bytes, SW_MESSAGE_BYTES, MPI_BYTE, inbox->source,
-                                   MESSAGE_TAG, MPI_COMM_WORLD, &inbox->request),
+                                   inbox->tag, MPI_COMM_WORLD, &inbox->request),
                          "MPI_Irecv");
 }
 
-enum sw_status sw_inbox_open(int source, struct sw_inbox **out) {
+enum sw_status sw_comm_open_tagged(int source, int tag, struct sw_inbox **out) {
     if (source < -1 || source >= sw_comm_size())
         return SW_FAIL(SW_INTERNAL, "no rank %d among %d", source, sw_comm_size());
     struct sw_inbox *inbox;
     SW_TRY(SW_ALLOC(&inbox, 1, "an inbox"));
     inbox->source = source < 0 ? MPI_ANY_SOURCE : source;
+    inbox->tag = tag;
     enum sw_status status = post_receive(inbox);
     if (status != SW_OK) {
         SW_FREE(&inbox);
@@ -40,6 +41,10 @@ enum sw_status sw_inbox_open(int source, struct sw_inbox **out) {
     }
     *out = inbox;
     return SW_OK;
+}
+
+enum sw_status sw_inbox_open(int source, struct sw_inbox **out) {
+    return sw_comm_open_tagged(source, MESSAGE_TAG, out);
 }
 
 enum sw_status sw_inbox_poll(struct sw_inbox *inbox, bool *got, int *source, void *message) {
@@ -96,13 +101,13 @@ static bool collect_sends(void) {
     return pending == NULL;
 }
 
-enum sw_status sw_comm_send(int rank, const void *message) {
+enum sw_status sw_comm_send_tagged(int rank, int tag, const void *message) {
     (void) collect_sends();
     struct outgoing *send;
     SW_TRY(SW_ALLOC(&send, 1, "a message"));
     memcpy(send->bytes, message, SW_MESSAGE_BYTES);
     enum sw_status status = sw_comm_check(MPI_Isend(send->bytes, SW_MESSAGE_BYTES, MPI_BYTE, rank,
-                                                    MESSAGE_TAG, MPI_COMM_WORLD, &send->request),
+                                                    tag, MPI_COMM_WORLD, &send->request),
                                           "MPI_Isend");
     if (status != SW_OK) {
         SW_FREE(&send);
@@ -111,6 +116,10 @@ enum sw_status sw_comm_send(int rank, const void *message) {
     send->next = pending;
     pending = send;
     return SW_OK;
+}
+
+enum sw_status sw_comm_send(int rank, const void *message) {
+    return sw_comm_send_tagged(rank, MESSAGE_TAG, message);
 }
 
 bool sw_comm_flush(double seconds) {

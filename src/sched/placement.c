@@ -257,7 +257,7 @@ enum sw_status sw_placement_agree(bool works, int threads, cpu_set_t *out, char 
     struct verdict verdict = {""};
     cpu_set_t *sets = NULL;
     int node_rank = 0, node_size = 0;
-    SW_TRY(sw_comm_node(&node_rank, &node_size));
+    sw_comm_node(&node_rank, &node_size);
     /* More processors than the set can hold: none of them, so that nothing is bound. */
     if (sched_getaffinity(0, sizeof mine.allowed, &mine.allowed) != 0) CPU_ZERO(&mine.allowed);
     enum sw_status status = SW_ALLOC(&ranks, (size_t) node_size, "ranks of the node");

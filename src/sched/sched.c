@@ -90,17 +90,29 @@ static enum sw_status place(struct rank *rank) {
                               rank->note, sizeof rank->note);
 }
 
+/* Decoding the data takes minutes, here or on another node. */
+static enum sw_status beat_lock(void *lock) {
+    return sw_store_lock_beat(lock, 0, 0);
+}
+
 /* Every step ends in agreement, so that no rank goes on while another has given up. */
-static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *observer,
-                             struct sw_store_lock *lock) {
+static enum sw_status set_up_together(struct rank *rank, const struct sw_sched_observer *observer,
+                                      struct sw_store_lock *lock) {
     int64_t isa = 0;
     SW_TRY(sw_comm_minimum((int64_t) rank->site.isa, &isa));
     rank->site.isa = (enum sw_isa) isa;
     SW_TRY(sw_comm_agree(set_up_alone(rank)));
     SW_TRY(sw_share_open(rank->site.sweep, &rank->share));
     SW_TRY(place(rank));
-    SW_TRY(sw_comm_agree(set_up_roles(rank, observer, lock)));
-    if (!rank->coordinates) return SW_OK;
+    return sw_comm_agree(set_up_roles(rank, observer, lock));
+}
+
+static enum sw_status set_up(struct rank *rank, const struct sw_sched_observer *observer,
+                             struct sw_store_lock *lock) {
+    if (lock != NULL) sw_comm_set_meanwhile(beat_lock, lock);
+    enum sw_status status = set_up_together(rank, observer, lock);
+    sw_comm_set_meanwhile(NULL, NULL);
+    if (status != SW_OK || !rank->coordinates) return status;
     if (rank->note[0] != '\0') sw_report_notice(&rank->coordinator, "%s", rank->note);
     SW_TRY(sw_coordinator_scan(&rank->coordinator, &rank->times));
     sw_coordinator_tidy(&rank->coordinator);

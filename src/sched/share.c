@@ -93,10 +93,16 @@ static enum sw_status decode_data(const struct sw_sweep *sweep, int64_t data, in
     return SW_OK;
 }
 
-static enum sw_status decode_all(const struct sw_sweep *sweep, struct sw_share *share,
-                                 struct offer *offers) {
-    for (int64_t i = 0; i < share->n; i++)
-        SW_TRY(decode_data(sweep, i, &share->fds[i], &offers[i]));
+struct decoding {
+    const struct sw_sweep *sweep;
+    struct sw_share *share;
+    struct offer *offers;
+};
+
+static enum sw_status decode_all(void *context) {
+    const struct decoding *decoding = context;
+    for (int64_t i = 0; i < decoding->share->n; i++)
+        SW_TRY(decode_data(decoding->sweep, i, &decoding->share->fds[i], &decoding->offers[i]));
     return SW_OK;
 }
 
@@ -132,12 +138,13 @@ static enum sw_status accept_all(const struct sw_sweep *sweep, struct sw_share *
 static enum sw_status share_data(const struct sw_sweep *sweep, struct sw_share *share,
                                  struct offer *offers) {
     int node_rank, node_size;
-    SW_TRY(sw_comm_node(&node_rank, &node_size));
+    sw_comm_node(&node_rank, &node_size);
     /* Beside others, rank 0 does not train; alone on its node it needs no data. */
     bool idle = sw_comm_rank() == 0 && sw_comm_size() > 1;
     int workers = node_size - (idle ? 1 : 0);
+    struct decoding decoding = {.sweep = sweep, .share = share, .offers = offers};
     enum sw_status status = SW_OK;
-    if (node_rank == 0 && workers > 0) status = decode_all(sweep, share, offers);
+    if (node_rank == 0 && workers > 0) status = sw_comm_work(decode_all, &decoding);
     SW_TRY(sw_comm_agree(status));
     SW_TRY(sw_comm_node_broadcast(offers, share->n * (int64_t) sizeof *offers));
     if (node_rank != 0) status = accept_all(sweep, share, offers);

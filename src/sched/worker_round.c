@@ -21,9 +21,24 @@ static enum sw_status commit(struct sw_worker *worker, const struct sw_payload *
     return sw_worker_result(worker, status, failed, sw_clock_monotonic());
 }
 
+/* The weights at initialisation follow from the plan: rounds of other trials that begin with them must
+ * not miss them. */
+static enum sw_status add_theta0(const struct sw_worker *worker, struct sw_payload *payload,
+                                 float **theta0) {
+    const struct sw_round_plan *plan = &worker->task->plan;
+    const struct sw_arch *arch = &worker->site->sweep->archs[plan->arch];
+    if (plan->theta0_owner != plan->row) return SW_OK;
+    SW_TRY(SW_ALLOC(theta0, (size_t) arch->parameters, "initial weights"));
+    SW_TRY(sw_trial_draw_theta0(worker->task, arch, *theta0));
+    payload->bytes[SW_SECTION_THETA0] = *theta0;
+    payload->length[SW_SECTION_THETA0] = (size_t) arch->parameters * sizeof **theta0;
+    return SW_OK;
+}
+
 static enum sw_status commit_failure(struct sw_worker *worker, const char *reason,
                                      const struct sw_times *times) {
     struct sw_round_record record;
+    float *theta0 = NULL;
     struct sw_trial_place place = {.backend = worker->site->options->backend,
                                    .rank = sw_comm_rank(),
                                    .threads = worker->site->options->threads,
@@ -33,7 +48,11 @@ static enum sw_status commit_failure(struct sw_worker *worker, const char *reaso
     record.measured.total_seconds = sw_clock_monotonic() - worker->assigned_at;
     struct sw_payload payload = {.bytes = {[SW_SECTION_RECORD] = &record},
                                  .length = {[SW_SECTION_RECORD] = sizeof record}};
-    return commit(worker, &payload, true, times);
+    enum sw_status status = add_theta0(worker, &payload, &theta0);
+    status = status == SW_OK ? commit(worker, &payload, true, times)
+                             : sw_worker_result(worker, status, false, times->now);
+    SW_FREE(&theta0);
+    return status;
 }
 
 /* The trainer crashed, hung, or said that it cannot: once more, or never again. */

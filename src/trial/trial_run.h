@@ -37,9 +37,6 @@ struct sw_trial_run {
  * (model), SW_INTERNAL (the task does not fit its model or data). */
 enum sw_status sw_trial_prepare(struct sw_trial_run *run) SW_NODISCARD;
 void sw_trial_release(struct sw_trial_run *run);
-/* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
- * SW_CONFIG (distribution). */
-enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: memory for snapshots, or those of round 0. Errors: SW_NOMEM, what the sink returns. */
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */

@@ -73,16 +73,15 @@ void sw_trial_release(struct sw_trial_run *run) {
 
 /* ---- theta0 -------------------------------------------------------------------------------------- */
 
-enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
-    const struct sw_trial_spec *spec = &run->task->spec;
-    const struct sw_round_plan *plan = &run->task->plan;
-    const struct sw_init *init = sw_init_find(spec->model_init);
+enum sw_status sw_trial_draw_theta0(const struct sw_round_task *task, const struct sw_arch *arch,
+                                    float *out) {
+    const struct sw_init *init = sw_init_find(task->spec.model_init);
     if (init == NULL)
-        return SW_FAIL(SW_CONFIG, "model.init: there is no distribution '%s'", spec->model_init);
-    bool reinit = plan->control == SW_CONTROL_REINIT;
-    sw_init_weights(&run->arch, init, (uint64_t) spec->seed,
-                    reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT, reinit ? plan->round : 0,
-                    run->theta0);
+        return SW_FAIL(SW_CONFIG, "model.init: there is no distribution '%s'",
+                       task->spec.model_init);
+    bool reinit = task->plan.control == SW_CONTROL_REINIT;
+    sw_init_weights(arch, init, (uint64_t) task->spec.seed,
+                    reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT, reinit ? task->plan.round : 0, out);
     return SW_OK;
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,37 @@ def wait_until(condition, seconds=20, what="it"):
             return answer
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def words_of(store, *sets):
+    return [word for one in (f"store={store}", *sets) for word in ("--set", one)]
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def name_of(pid):
+    return read(f"/proc/{pid}/comm").decode().strip()
+
+
+def ranks_of(process):
+    """{rank: pid} of the ranks that mpirun started."""
+    found = {}
+    for pid in members(process.pid):
+        number = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", read(f"/proc/{pid}/environ"))
+        if number and name_of(pid) == "sweepstake":
+            found[int(number.group(1))] = pid
+    return found
+
+
+def trainers_of(process):
+    """Servers and trainers have groups of their own, but the session is that of the run."""
+    return [pid for pid in members(process.pid) if name_of(pid) == "sw-trainer"]
 
 
 class Case(unittest.TestCase):

@@ -24,7 +24,7 @@ static void environment_is_changed_only_once(void) {
 
 static void ranks_are_numbered_within_world_and_node(void) {
     int node_rank = -1, node_size = -1;
-    SW_TEST_OK(sw_comm_node(&node_rank, &node_size));
+    sw_comm_node(&node_rank, &node_size);
     CU_ASSERT_TRUE(sw_comm_rank() >= 0 && sw_comm_rank() < sw_comm_size());
     CU_ASSERT_EQUAL(node_size, sw_comm_size()); /* the tests run on one host */
     CU_ASSERT_EQUAL(node_rank, sw_comm_rank());
@@ -45,7 +45,7 @@ static void broadcasts_come_from_the_first_rank(void) {
 
 static void a_node_gathers_in_the_order_of_its_ranks(void) {
     int node_rank = -1, node_size = 0, all[64] = {0};
-    SW_TEST_OK(sw_comm_node(&node_rank, &node_size));
+    sw_comm_node(&node_rank, &node_size);
     int mine = 100 + node_rank;
     CU_ASSERT_FATAL(node_size <= 64);
     SW_TEST_OK(sw_comm_node_gather(&mine, sizeof mine, all));
@@ -74,6 +74,56 @@ static void agreement_carries_the_worst_code_and_its_text(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), expected));
     SW_TEST_FAILS(sw_comm_agree(SW_FAIL(SW_CONFIG, "everyone fails")), SW_CONFIG);
     CU_ASSERT_STRING_EQUAL(sw_status_text(), "everyone fails");
+}
+
+/* ---- signs of life --------------------------------------------------------------------------- */
+
+#define SLOW_SECONDS 2.5 /* of work, far beyond the patience of the others */
+
+static int looks; /* of what rank 0 does meanwhile */
+
+static enum sw_status look(void *context) {
+    CU_ASSERT_PTR_EQUAL(context, &looks);
+    looks++;
+    return SW_OK;
+}
+
+static enum sw_status work_slowly(void *context) {
+    double end = sw_clock_monotonic() + SLOW_SECONDS;
+    while (sw_clock_monotonic() < end)
+        sw_clock_sleep(0.1);
+    *(int *) context += 1;
+    return SW_OK;
+}
+
+static enum sw_status fail_at_work(void *context) {
+    (void) context;
+    return SW_FAIL(SW_DAMAGED, "image 7 is torn");
+}
+
+/* Each rank in turn takes longer than the patience of those that wait for it. */
+static void a_rank_that_works_is_not_taken_for_dead(void) {
+    int done = 0;
+    sw_comm_set_patience(1);
+    sw_comm_set_meanwhile(look, &looks);
+    if (sw_comm_rank() == 0) SW_TEST_OK(sw_comm_work(work_slowly, &done));
+    SW_TEST_OK(sw_comm_agree(SW_OK));
+    int looks_at_work = looks;
+    if (sw_comm_rank() == sw_comm_size() - 1) SW_TEST_OK(sw_comm_work(work_slowly, &done));
+    SW_TEST_OK(sw_comm_agree(SW_OK));
+    sw_comm_set_meanwhile(NULL, NULL);
+    sw_comm_set_patience(60);
+    bool first = sw_comm_rank() == 0, last = sw_comm_rank() == sw_comm_size() - 1;
+    CU_ASSERT_EQUAL(done, first + last);
+    /* Four times within the patience, for seconds: also while another one works. */
+    if (first) CU_ASSERT_TRUE(looks_at_work >= 4);
+    if (first) CU_ASSERT_TRUE(looks >= looks_at_work + 4);
+}
+
+static void work_that_fails_keeps_its_text(void) {
+    SW_TEST_FAILS(sw_comm_work(fail_at_work, NULL), SW_DAMAGED);
+    CU_ASSERT_STRING_EQUAL(sw_status_text(), "image 7 is torn");
+    SW_TEST_OK(sw_comm_node_barrier());
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -163,6 +213,8 @@ int main(void) {
         {"minimum_is_over_all_ranks", minimum_is_over_all_ranks},
         {"agreement_carries_the_worst_code_and_its_text",
          agreement_carries_the_worst_code_and_its_text},
+        {"a_rank_that_works_is_not_taken_for_dead", a_rank_that_works_is_not_taken_for_dead},
+        {"work_that_fails_keeps_its_text", work_that_fails_keeps_its_text},
         CU_TEST_INFO_NULL};
     static CU_TestInfo messages[] = {
         {"messages_arrive_in_order_and_are_copies", messages_arrive_in_order_and_are_copies},
