@@ -7,7 +7,7 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 4
+#define SW_BACKEND_ABI 5
 
 struct sw_backend_planes; /* backend_planes.h */
 

@@ -24,6 +24,10 @@ struct sw_sparse_conv {
     struct sw_conv_view by_output, by_input;
 };
 
+/* Scratch memory of dense convolutions holds the weights once, in groups of this many channels, and a number
+ * for each tap (sw_hal_conv_scratch). */
+#define SW_CONV_GROUP 4
+
 /* What the passes over a batch norm share. */
 struct sw_norm_input {
     struct sw_planes planes, out; /* of x, and of y and dy */

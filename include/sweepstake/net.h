@@ -83,6 +83,11 @@ struct sw_init {
 const struct sw_init *sw_init_at(size_t index);
 const struct sw_init *sw_init_find(const char *name);
 
+/* Words of model.norm_scale; NULL past the end. */
+const char *sw_norm_scale_at(size_t index, const char **summary);
+/* Are scales drawn from 0..1? */
+bool sw_norm_scale_is_uniform(const char *word);
+
 /* Fill theta[arch->parameters]: weights from the distribution, biases and shifts 0, scales of batch norm
  * 1 or, with `uniform_scale`, uniform in 0..1 (SW_RANDOM_SCALE), running means 0, running variances 1.
  * Keyed by (seed, purpose, round, parameter number, element): SW_RANDOM_INIT with round 0,

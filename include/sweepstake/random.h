@@ -19,8 +19,7 @@ enum sw_random_purpose {
     SW_RANDOM_SHUFFLE = 8,   /* order of the shuffle control; stream = round << 32 | layer */
     SW_RANDOM_SCALE = 9,     /* batch-norm scales at initialisation; stream = parameter number */
     SW_RANDOM_AUGMENT = 10,  /* how a training image is shown; stream = epoch, index = sample */
-    SW_RANDOM_DROPOUT =
-        11 /* what dropout keeps; stream = step << 16 | layer, four elements a draw */
+    SW_RANDOM_DROPOUT = 11   /* kept by dropout; stream = step << 16 | layer, index = element / 4 */
 };
 
 /* Four independent 32-bit numbers. */

@@ -13,14 +13,15 @@
 /* What a parameter is. Statistics of batch norm are part of the parameter vector, so that snapshots,
  * stores and checkpoints hold them, but no optimizer touches them. */
 enum sw_param_role {
-    SW_ROLE_WEIGHT,  /* of a linear layer or a convolution: may be pruned */
-    SW_ROLE_BIAS,    /* of those */
-    SW_ROLE_SCALE,   /* batch norm's weight */
-    SW_ROLE_SHIFT,   /* batch norm's bias */
-    SW_ROLE_MEAN,    /* batch norm's running mean: a statistic */
-    SW_ROLE_VARIANCE /* batch norm's running variance: a statistic */
+    SW_ROLE_WEIGHT,   /* of a linear layer or a convolution: may be pruned */
+    SW_ROLE_BIAS,     /* of those */
+    SW_ROLE_SCALE,    /* batch norm's weight */
+    SW_ROLE_SHIFT,    /* batch norm's bias */
+    SW_ROLE_MEAN,     /* batch norm's running mean: a statistic */
+    SW_ROLE_VARIANCE, /* batch norm's running variance: a statistic */
+    SW_ROLE_COUNT
 };
-static inline bool sw_role_is_trained(enum sw_param_role role) {
+static inline bool sw_role_is_trained(int64_t role) {
     return role < SW_ROLE_MEAN;
 }
 
@@ -30,8 +31,8 @@ struct sw_param {
     int64_t rank;               /* dimensions used */
     int64_t shape[SW_MAX_RANK]; /* [out, in] or [out]; unused ones 0 */
     int64_t count;              /* product of the shape */
-    enum sw_param_role role;
-    int32_t shortcut;    /* 1: a projection that a residual takes, as resnet's 1x1 convolutions */
+    int64_t role;               /* enum sw_param_role */
+    int64_t shortcut;    /* 1: a projection that a residual takes, as a ResNet's 1x1 convolutions */
     int64_t offset;      /* first element in the flat parameter vector theta */
     int64_t prunable;    /* 1 for a weight that pruning may touch */
     int64_t output;      /* 1 for the weights of the output layer */

@@ -9,6 +9,9 @@
 enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa isa,
                                  struct sw_hal **out) SW_NODISCARD;
 
+/* The images that a model is known for: 28 x 28 grey for the LeNets and plain networks, else CIFAR's. */
+void sw_bench_input_shape(const char *model, int64_t shape[3]);
+
 /* Keep each weight of a [rows, columns] matrix, or with `side` above 1 each block of side x side, with
  * probability 1 - sparsity, at least one; returns how many weights. `stream` tells masks apart. Sets bits
  * of mask[(rows columns + 7) / 8], which is all zero. */

@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sweepstake/random.h"
 
@@ -13,6 +14,12 @@ enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa i
     SW_TRY(sw_backend_probe(found));
     struct sw_hal_options options = {.threads = threads, .isa = isa};
     return sw_hal_open(found, &options, out);
+}
+
+void sw_bench_input_shape(const char *model, int64_t shape[3]) {
+    bool grey = strncmp(model, "lenet", 5) == 0 || strncmp(model, "mlp", 3) == 0;
+    shape[0] = grey ? 1 : 3;
+    shape[1] = shape[2] = grey ? 28 : 32;
 }
 
 /* Keep the weights of the block that element i is in; the first of a block's elements is in its corner. */

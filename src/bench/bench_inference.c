@@ -163,6 +163,20 @@ static enum sw_status create_nets(struct bench *bench) {
     return SW_OK;
 }
 
+/* The images [features, LARGEST] as the network lays them out. */
+static enum sw_status upload_input(struct bench *bench, struct sw_buffer *input,
+                                   const struct sw_planes *planes) {
+    struct sw_buffer *rows = NULL;
+    const int64_t *shape = bench->options->ticket->arch.input_shape;
+    int64_t bytes = shape[0] * shape[1] * shape[2] * LARGEST * (int64_t) sizeof(float);
+    if (planes == NULL) return sw_hal_upload(input, 0, bench->input, bytes);
+    SW_TRY(sw_hal_alloc(bench->hal, bytes, "images", &rows));
+    enum sw_status status = sw_hal_upload(rows, 0, bench->input, bytes);
+    if (status == SW_OK) status = sw_hal_unflatten(bench->hal, planes, rows, LARGEST, input);
+    sw_hal_free(&rows);
+    return status;
+}
+
 static enum sw_status set_up(struct bench *bench) {
     const struct sw_bench_inference_options *options = bench->options;
     const struct sw_arch *arch = &options->ticket->arch;
@@ -175,8 +189,8 @@ static enum sw_status set_up(struct bench *bench) {
     for (int f = 0; f < SW_BENCH_FORMATS; f++) {
         SW_TRY(SW_ALLOC(&bench->logits[f], (size_t) (arch->classes * LARGEST), "logits"));
         SW_TRY(SW_ALLOC(&bench->seconds[f], (size_t) options->passes, "times"));
-        SW_TRY(sw_hal_upload(sw_net_input(bench->nets[f]), 0, bench->input,
-                             values * (int64_t) sizeof(float)));
+        SW_TRY(
+            upload_input(bench, sw_net_input(bench->nets[f]), sw_net_input_planes(bench->nets[f])));
     }
     return SW_OK;
 }

@@ -67,10 +67,10 @@ static bool is_granularity(const char *name) {
     return false;
 }
 
-/* The input that a model is known for: 28x28 grey for the LeNets and plain networks. */
 static enum sw_status describe_model(struct bench *bench) {
     const struct sw_bench_step_options *options = bench->options;
-    int64_t shape[3] = {1, 28, 28};
+    int64_t shape[3];
+    sw_bench_input_shape(options->model, shape);
     if (!is_granularity(options->granularity))
         return SW_FAIL(SW_CONFIG, "no granularity '%s': sweepstake show granularities lists them",
                        options->granularity);
@@ -161,7 +161,7 @@ static enum sw_status make_optimizer(struct bench *bench) {
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
     SW_TRY(SW_ALLOC(&bench->states, (size_t) bench->n_params, "states"));
     for (int64_t i = 0; i < bench->n_params; i++)
-        for (int s = 0; s < bench->n_states; s++)
+        for (int s = 0; s < bench->n_states && params[i].gradients != NULL; s++)
             SW_TRY(sw_hal_alloc(bench->hal, params[i].n * (int64_t) sizeof(float), "momentum",
                                 &bench->states[i].buffers[s]));
     return SW_OK;
@@ -170,18 +170,29 @@ static enum sw_status make_optimizer(struct bench *bench) {
 static enum sw_status update(struct bench *bench, int64_t step) {
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
     for (int64_t i = 0; i < bench->n_params; i++)
-        SW_TRY(bench->optimizer->update(bench->hal, &bench->spec, &params[i],
-                                        bench->states[i].buffers, step,
-                                        bench->spec.train_optimizer_lr));
+        if (params[i].gradients != NULL)
+            SW_TRY(bench->optimizer->update(bench->hal, &bench->spec, &params[i],
+                                            bench->states[i].buffers, step,
+                                            bench->spec.train_optimizer_lr));
     return SW_OK;
+}
+
+static enum sw_status gather(struct bench *bench, const int32_t *index, int64_t batch) {
+    const struct sw_planes *planes = sw_net_input_planes(bench->net);
+    if (planes != NULL)
+        return sw_hal_gather_planes(bench->hal, bench->device_images, bench->device_labels,
+                                    bench->device_table, index, NULL, planes, batch,
+                                    sw_net_input(bench->net), sw_net_labels(bench->net));
+    return sw_hal_gather(bench->hal, bench->device_images, bench->device_labels,
+                         bench->device_table, index, bench->features, bench->plane, batch,
+                         sw_net_input(bench->net), sw_net_labels(bench->net));
 }
 
 static enum sw_status run_step(struct bench *bench, int64_t step) {
     int64_t batch = bench->options->batch, correct = 0;
     const int32_t *index = bench->index + (step % BATCHES) * batch;
-    SW_TRY(sw_hal_gather(bench->hal, bench->device_images, bench->device_labels,
-                         bench->device_table, index, bench->features, bench->plane, batch,
-                         sw_net_input(bench->net), sw_net_labels(bench->net)));
+    SW_TRY(gather(bench, index, batch));
+    sw_net_set_mode(bench->net, SW_NET_TRAIN, 1, step);
     SW_TRY(sw_net_forward(bench->net, batch));
     SW_TRY(sw_net_loss(bench->net, batch, true, &bench->loss, &correct));
     SW_TRY(sw_net_backward(bench->net, batch));
@@ -208,10 +219,12 @@ static void report(struct bench *bench, int64_t steps, struct sw_bench_step *out
     sw_net_memory(bench->net, &memory);
     double median = sw_bench_median(bench->times, steps);
     double flops = sw_net_step_flops(&bench->arch, bench->kept) * (double) bench->options->batch;
-    int64_t survivors = sw_net_survivors(bench->net), kept = 0;
+    int64_t survivors = sw_net_survivors(bench->net), kept = 0, optimizer = 0;
     for (int64_t layer = 0; layer < bench->arch.n_layers; layer++)
         kept += bench->kept[layer];
-    int64_t optimizer = survivors * bench->n_states * (int64_t) sizeof(float);
+    for (int64_t i = 0; i < bench->n_params; i++)
+        for (int s = 0; s < bench->n_states && bench->states[i].buffers[s] != NULL; s++)
+            optimizer += sw_hal_bytes(bench->states[i].buffers[s]);
     *out = (struct sw_bench_step){
         .steps = steps,
         .step_ms = median * 1e3,
@@ -221,7 +234,7 @@ static void report(struct bench *bench, int64_t steps, struct sw_bench_step *out
         .gflops = flops / median * 1e-9,
         .flops = flops,
         .loss = bench->loss / (double) bench->options->batch,
-        .parameters = bench->arch.parameters,
+        .parameters = bench->arch.trained,
         .survivors = survivors,
         .sparsity = 1 - (double) kept / (double) bench->arch.prunable,
         .bytes_weights = memory.weights,

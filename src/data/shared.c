@@ -77,12 +77,12 @@ static enum sw_status close_canvas(const struct sw_data_info *info, struct canva
 
 enum sw_status sw_data_probe_shared(const struct sw_trial_spec *spec, struct sw_data_info *info,
                                     int *fd) {
-    const struct sw_dataset *dataset = NULL;
+    struct sw_data_source source;
     struct sw_data_info found;
     struct canvas canvas;
-    SW_TRY(sw_data_describe(spec, &dataset, &found));
+    SW_TRY(sw_data_describe(spec, &source, &found));
     SW_TRY(open_canvas(&found, &canvas));
-    enum sw_status status = sw_data_learn(spec, dataset, canvas.map, &found);
+    enum sw_status status = sw_data_learn(spec, &source, canvas.map, &found);
     if (status == SW_OK) sw_block_seal(&found, canvas.map);
     status = close_canvas(&found, &canvas, status, fd);
     if (status == SW_OK) *info = found;

@@ -5,14 +5,20 @@
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
+/* Dense weights in whole groups of channels, for one product at a time, and a number for each tap. */
+static int64_t packed_numbers(int64_t channels, int64_t taps) {
+    return ((channels + SW_CONV_GROUP - 1) / SW_CONV_GROUP * SW_CONV_GROUP + 1) * taps;
+}
+
 int64_t sw_hal_conv_scratch(const struct sw_conv *conv, enum sw_isa isa,
                             enum sw_layer_format format, int64_t nnz, int64_t ld) {
-    (void) conv;
-    (void) isa;
-    (void) format;
     (void) nnz;
     (void) ld;
-    return 0;
+    if (isa < SW_ISA_AVX2 || format != SW_FORMAT_DENSE) return 0;
+    int64_t area = conv->kernel * conv->kernel;
+    int64_t forward = packed_numbers(conv->out.channels, conv->in.channels * area);
+    int64_t backward = packed_numbers(conv->in.channels, conv->out.channels * area);
+    return (forward > backward ? forward : backward) * (int64_t) sizeof(float);
 }
 
 int64_t sw_hal_sparse_conv_predict_bytes(enum sw_isa isa, const struct sw_conv *conv, int64_t nnz) {

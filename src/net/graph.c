@@ -73,7 +73,8 @@ static void shape_tensors(struct planning *planning) {
         int64_t in = 0, out = 0;
         if (ops->need_borders != NULL) ops->need_borders(&desc->layers[l], &in, &out);
         widen(&planning->tensor[tensor_of(desc->layers[l].input)], in);
-        widen(&planning->tensor[tensor_of(l)], out);
+        /* The border of the output is for the gradient of the input. */
+        if (desc->layers[l].input != SW_LAYER_INPUT) widen(&planning->tensor[tensor_of(l)], out);
     }
     share_borders(planning);
 }

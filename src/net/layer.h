@@ -82,7 +82,7 @@ struct sw_layer_ops {
     void (*shape_param)(const struct sw_layer_desc *desc, int64_t i, struct sw_param *out);
     /* Into zeros; NULL: none. */
     void (*count_flops)(const struct sw_layer_desc *desc, int64_t kept, struct sw_layer_flops *out);
-    /* Borders that its input needs, and its output; NULL: none. */
+    /* Borders that its input needs, and its output for the gradient of the input; NULL: none. */
     void (*need_borders)(const struct sw_layer_desc *desc, int64_t *in, int64_t *out);
 
     bool any_format; /* its weights may have any format; else dense and CSR */

@@ -55,6 +55,7 @@ static int64_t scratch_bytes(const struct sw_layer_desc *desc, const struct sw_l
                              enum sw_isa isa, enum sw_layer_format format, int64_t kept,
                              int64_t ld) {
     struct sw_conv conv = conv_of(desc, place);
+    if (format == SW_FORMAT_DENSE) kept = desc->out * desc->in * desc->kernel * desc->kernel;
     return sw_hal_conv_scratch(&conv, isa, format, kept, ld);
 }
 

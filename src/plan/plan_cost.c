@@ -13,7 +13,7 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     const struct sw_round_plan *round = &sweep->rounds[row];
     const struct sw_trial_spec *spec = &sweep->trials[round->trial];
     const struct sw_arch *arch = &sweep->archs[round->arch];
-    int64_t batch = spec->train_batch > SW_EVALUATE_BATCH ? spec->train_batch : SW_EVALUATE_BATCH;
+    int64_t batch = sw_train_max_batch(spec, arch);
     struct sw_net_memory memory;
     struct sw_payload_layout payload;
     int64_t likely[SW_MAX_LAYERS];

@@ -57,6 +57,7 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_NORMALIZE] = sw_normalize_at,
         [SW_REGISTRY_MODEL] = model_word,
         [SW_REGISTRY_INIT] = init_word,
+        [SW_REGISTRY_NORM_SCALE] = sw_norm_scale_at,
         [SW_REGISTRY_OPTIMIZER] = optimizer_word,
         [SW_REGISTRY_SCHEDULE] = schedule_word,
         [SW_REGISTRY_CRITERION] = criterion_word,

@@ -62,6 +62,7 @@ static void fill_model_rows(struct build *build) {
         row->n_params = arch->n_params;
         row->n_layers = arch->n_layers;
         row->parameters = arch->parameters;
+        row->trained = arch->trained;
         row->prunable = arch->prunable;
         row->mask_bytes = arch->mask_bytes;
         row->first_param = next;

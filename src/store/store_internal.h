@@ -111,7 +111,7 @@ size_t sw_store_element_bytes(enum sw_set id, const struct sw_store_sizes *sizes
 /* Row structs of the tables that have none elsewhere. */
 struct sw_model_row {
     char model[32];
-    int64_t input_shape[3], classes, n_params, n_layers, parameters, prunable, mask_bytes;
+    int64_t input_shape[3], classes, n_params, n_layers, parameters, trained, prunable, mask_bytes;
     int64_t first_param; /* row of /plan/params */
 };
 struct sw_param_row {

@@ -54,8 +54,7 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* The survivors of the mask go back to their values at initialisation, or at the step that says the plan. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
-    int64_t batch = run->task->spec.train_batch;
-    if (batch < SW_EVALUATE_BATCH) batch = SW_EVALUATE_BATCH;
+    int64_t batch = sw_train_max_batch(&run->task->spec, &run->arch);
     struct sw_net_storage storage;
     sw_prune_storage(&run->task->spec, (enum sw_control) run->task->plan.control, &storage);
     SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));

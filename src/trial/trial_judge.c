@@ -141,6 +141,7 @@ enum sw_status sw_trial_time_inference(struct sw_trial_run *run) {
     size_t n = (size_t) (run->arch.classes * sw_hal_lanes(64));
     SW_TRY_TO(SW_ALLOC(&logits, n, "logits"), status, cleanup);
     SW_TRY_TO(sw_hal_zero(sw_net_input(run->net)), status, cleanup);
+    sw_net_set_mode(run->net, SW_NET_EVALUATE, 0, 0);
     SW_TRY_TO(time_forward(run, 1, logits, &measured->latency_1_us), status, cleanup);
     SW_TRY_TO(time_forward(run, 64, logits, &measured->latency_64_us), status, cleanup);
 cleanup:

@@ -34,7 +34,7 @@ static void plan_results(const struct sw_round_task *task, const struct sw_arch 
     result->round = plan->round;
     SW_TEXT_COPY(result->control, sw_control_name((enum sw_control) plan->control));
     SW_TEXT_COPY(result->status, "ok");
-    result->parameters = arch->parameters;
+    result->parameters = arch->trained;
     result->prunable = arch->prunable;
     result->nnz = plan->nnz;
     result->sparsity_requested = plan->sparsity_requested;

@@ -80,9 +80,9 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     if (init == NULL)
         return SW_FAIL(SW_CONFIG, "model.init: there is no distribution '%s'", spec->model_init);
     bool reinit = plan->control == SW_CONTROL_REINIT;
-    sw_init_weights(&run->arch, init, false, (uint64_t) spec->seed,
-                    reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT, reinit ? plan->round : 0,
-                    run->theta0);
+    sw_init_weights(&run->arch, init, sw_norm_scale_is_uniform(spec->model_norm_scale),
+                    (uint64_t) spec->seed, reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT,
+                    reinit ? plan->round : 0, run->theta0);
     return SW_OK;
 }
 

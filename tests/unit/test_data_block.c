@@ -57,7 +57,7 @@ static void registries_list_and_find(void) {
         for (size_t i = 0; set->options[i] != NULL; i++)
             CU_ASSERT_PTR_NOT_NULL(sw_spec_find_field(set->options[i]));
     }
-    CU_ASSERT_EQUAL(n, 3);
+    CU_ASSERT_EQUAL(n, 5);
     CU_ASSERT_PTR_NULL(sw_dataset_at(1000));
     CU_ASSERT_PTR_NULL(sw_dataset_find("cifar"));
     const char *summary = NULL;

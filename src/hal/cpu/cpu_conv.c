@@ -24,6 +24,15 @@ static double dense_work(const struct sw_conv *conv, int64_t ld) {
                    ld);
 }
 
+/* Bring the weights of `channels` channels into the order in which the product that follows reads them. */
+static void pack_weights(const struct sw_hal *hal, sw_cpu_kernel *kernel,
+                         const struct sw_cpu_conv *args, int64_t channels) {
+    const struct sw_conv *c = args->conv;
+    if (kernel == NULL) return;
+    sw_cpu_run(hal, kernel, args, (channels + SW_CONV_GROUP - 1) / SW_CONV_GROUP, 1,
+               (double) (c->out.channels * c->in.channels) * (double) (c->kernel * c->kernel));
+}
+
 enum sw_status sw_cpu_conv_forward(struct sw_hal *hal, const struct sw_conv *conv,
                                    const struct sw_buffer *w, const struct sw_buffer *x, int64_t ld,
                                    struct sw_buffer *scratch, struct sw_buffer *y) {
@@ -33,6 +42,7 @@ enum sw_status sw_cpu_conv_forward(struct sw_hal *hal, const struct sw_conv *con
                                .x = x->memory,
                                .y = y->memory,
                                .scratch = memory_of(scratch)};
+    pack_weights(hal, kernels_of(hal)->conv_pack_forward, &args, conv->out.channels);
     sw_cpu_run(hal, kernels_of(hal)->conv_forward, &args, args.blocks * conv->out.height, 1,
                dense_work(conv, ld));
     return SW_OK;
@@ -49,6 +59,7 @@ enum sw_status sw_cpu_conv_backward_data(struct sw_hal *hal, const struct sw_con
                                .dx = dx->memory,
                                .add = add,
                                .scratch = memory_of(scratch)};
+    pack_weights(hal, kernels_of(hal)->conv_pack_backward, &args, conv->in.channels);
     sw_cpu_run(hal, kernels_of(hal)->conv_backward_data, &args, args.blocks * conv->in.height, 1,
                dense_work(conv, ld));
     return SW_OK;

@@ -142,6 +142,8 @@ struct sw_cpu_planes_kernels {
     sw_cpu_kernel *clear_border;                 /* planes */
     sw_cpu_kernel *gather;                       /* planes */
     sw_cpu_kernel *flatten, *unflatten;          /* planes */
+    sw_cpu_kernel *conv_pack_forward;            /* SW_CONV_GROUP outputs; NULL: none */
+    sw_cpu_kernel *conv_pack_backward;           /* SW_CONV_GROUP inputs; NULL: none */
     sw_cpu_kernel *conv_forward;                 /* output rows */
     sw_cpu_kernel *conv_backward_data;           /* input rows */
     sw_cpu_kernel *conv_backward_weights;        /* columns of w */
@@ -174,6 +176,10 @@ sw_cpu_kernel sw_cpu_ref_max_pool, sw_cpu_ref_max_pool_backward;
 sw_cpu_kernel sw_cpu_ref_average_pool, sw_cpu_ref_average_pool_backward;
 sw_cpu_kernel sw_cpu_ref_global_pool, sw_cpu_ref_global_pool_backward;
 sw_cpu_kernel sw_cpu_ref_dropout, sw_cpu_ref_accumulate;
+
+sw_cpu_kernel sw_cpu_avx2_conv_pack_forward, sw_cpu_avx2_conv_pack_backward;
+sw_cpu_kernel sw_cpu_avx2_conv_forward, sw_cpu_avx2_conv_backward_data;
+sw_cpu_kernel sw_cpu_avx2_conv_backward_weights;
 
 /* The kernels of an instruction set (cpu_planes.c). */
 const struct sw_cpu_planes_kernels *sw_cpu_find_planes_kernels(enum sw_isa isa);
