@@ -198,10 +198,12 @@ static enum sw_status start(struct run *run) {
     int64_t isa = (int64_t) sw_isa_detect();
     /* When a rank is missing here, the next call says so, too, and rank 0 learns where the exit file
      * belongs. */
-    enum sw_status status = sw_comm_minimum(isa, &isa);
+    enum sw_status met = sw_comm_minimum(isa, &isa);
     run->isa = (enum sw_isa) isa;
-    SW_TRY(sw_cli_share_sweep(run->given.path, &run->given.sets, run->isa, &run->sweep,
-                              &run->reported));
+    enum sw_status status = sw_cli_share_sweep(run->given.path, &run->given.sets, run->isa,
+                                               &run->sweep, &run->reported);
+    if (status == SW_OK) status = met;
+    if (status != SW_OK) return status;
     status = sw_backend_probe(sw_backend_find(run->options.backend));
     if (status == SW_OK) status = check_stop();
     SW_TRY(sw_comm_agree(status));
