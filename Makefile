@@ -181,7 +181,8 @@ sanitize: ## unit and contract tests under address and undefined-behaviour sanit
 	@$(MAKE) --no-print-directory -j2 BUILD=asan program tests
 	@sh tests/run.sh build/asan unit contract
 
-# How long `fuzz` runs each harness and `soak` goes on; FUZZ=sweep runs one harness only.
+# How long `fuzz` runs each harness and `soak` goes on; FUZZ=sweep runs one harness only, KILLS=300 lets
+# `soak` go on until it has killed so often.
 SECONDS ?= 600
 fuzz: ## feed hostile bytes to every reader with libFuzzer (SECONDS=600 each, FUZZ=NAME for one)
 	@sh tests/support/install_packages.sh $(FUZZ_PACKAGES)
@@ -189,8 +190,9 @@ fuzz: ## feed hostile bytes to every reader with libFuzzer (SECONDS=600 each, FU
 	@sh tests/fuzz/run.sh build/fuzz $(SECONDS) $(FUZZ)
 fuzzers: $(FUZZERS)
 
-soak: program ## kill runs at random and compare what is finished in the end (SECONDS=600 SEED=1)
-	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+soak: program ## kill runs at random and compare what is finished in the end (SECONDS=600 or KILLS=300, SEED=1)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py $(if $(KILLS),--kills $(KILLS),--seconds $(SECONDS)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 map: ## the folder map, from the first lines of the headers
 	@sh tests/lint/map.sh
