@@ -103,12 +103,14 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(SUPPORT) $(LIBRARY) $(TEST_LIBS) $(PKG_LIBS)
-# This one stands in for the other ranks: its own sw_comm_size and sw_comm_send come first.
-$(OUT)/tests/unit/test_sched_coordinator: TEST_LDFLAGS := -Wl,--allow-multiple-definition
+# These stand in for others: their own sw_comm_size and sw_comm_send, or sw_model_lay_out, come first.
+$(OUT)/tests/unit/test_sched_coordinator $(OUT)/tests/unit/test_net_conv: TEST_LDFLAGS := -Wl,--allow-multiple-definition
 
 $(FUZZERS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LIBRARY) $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LIBRARY) $(PKG_LIBS)
+# This one has a clock of its own, and remembers what HDF5 said of the undamaged file.
+$(OUT)/fuzz_store: FUZZ_LDFLAGS := -Wl,--wrap=sw_clock_sleep,--wrap=sw_clock_monotonic,--wrap=sw_store_find_places
 
 -include $(FUZZ_SOURCES:%.c=$(OUT)/obj/%.d)
 -include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TEST_SOURCES:%.c=$(OUT)/obj/%.d)

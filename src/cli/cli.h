@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "sweepstake/data.h"
 #include "sweepstake/store.h"
 #include "sweepstake/sweep.h"
 #include "sweepstake/system.h"
@@ -94,9 +95,10 @@ char *sw_cli_percent(char *out, size_t size, double share);
 
 /* ---- sweeps and stores -------------------------------------------------------------------------- */
 
-/* Read a sweep file and build its plan, printing the report of what is wrong. */
+/* Read a sweep file and build its plan, printing the report of what is wrong. `blocks` (may be NULL)
+ * gets the data sets that are decoded on the way: see sw_plan_source. */
 enum sw_status sw_cli_load_sweep(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
-                                 struct sw_sweep *out) SW_NODISCARD;
+                                 struct sw_data_blocks *blocks, struct sw_sweep *out) SW_NODISCARD;
 
 /* What a store made here by ranks of that instruction set would say of itself. */
 void sw_cli_identity(enum sw_isa isa, struct sw_store_identity *out);

@@ -80,7 +80,7 @@ int sw_cli_plan(int argc, char **argv) {
     struct sw_cli_plan_report report = {.path = arguments.path, .workers = arguments.workers};
     struct sw_sweep sweep;
     enum sw_isa isa = sw_isa_detect();
-    enum sw_status status = sw_cli_load_sweep(arguments.path, &arguments.sets, isa, &sweep);
+    enum sw_status status = sw_cli_load_sweep(arguments.path, &arguments.sets, isa, NULL, &sweep);
     SW_FREE(&arguments.sets.words);
     if (status != SW_OK) return sw_status_exit_code(status);
     report.sweep = &sweep;

@@ -27,8 +27,10 @@ struct run {
     struct sw_sched_options options;
     enum sw_isa isa;
     struct sw_sweep sweep;
+    struct sw_data_blocks blocks; /* data sets that rank 0 decodes on the way to the plan */
     struct sw_server *server;
     struct sw_store_lock *lock;       /* rank 0 */
+    bool created;                     /* the store; rank 0 */
     struct sw_cli_progress *progress; /* rank 0 */
     bool reported;                    /* the failure has been told already */
 };
@@ -167,14 +169,17 @@ static void warn_of_lonely_ranks(void) {
                     tasks);
 }
 
-/* A stop signal that comes before sw_sched_run looks for it waits, and one that comes after it is too
- * late: neither may end a rank, which would leave the others waiting for it. */
-static void hold_stop_signals(void) {
-    sigset_t stop;
-    (void) sigemptyset(&stop);
-    (void) sigaddset(&stop, SIGUSR1);
-    (void) sigaddset(&stop, SIGUSR2);
-    (void) sigprocmask(SIG_BLOCK, &stop, NULL);
+/* main holds the stop signals back until sw_sched_run looks for them. */
+static enum sw_status check_stop(void) {
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGTERM};
+    sigset_t pending;
+    if (sigpending(&pending) != 0) return SW_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigismember(&pending, numbers[i]) == 1)
+            return SW_FAIL(SW_STOPPED,
+                           "stopped by SIG%s before the first round; run again with --resume",
+                           sigabbrev_np(numbers[i]));
+    return SW_OK;
 }
 
 static void leave_init(int number) {
@@ -200,7 +205,7 @@ static enum sw_status init_comm(const struct run *run) {
 
 static enum sw_status prepare_store(void *context) {
     struct run *run = context;
-    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
+    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock, &run->created);
 }
 
 /* Everything up to the first training. Collective. */
@@ -210,10 +215,12 @@ static enum sw_status start(struct run *run) {
      * belongs. */
     enum sw_status status = sw_comm_minimum(isa, &isa);
     run->isa = (enum sw_isa) isa;
-    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->sweep, &run->reported));
+    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->blocks, &run->sweep,
+                              &run->reported));
     status = sw_backend_probe(sw_backend_find(run->options.backend));
+    if (status == SW_OK) status = check_stop();
     SW_TRY(sw_comm_agree(status));
-    SW_TRY(sw_sched_check_memory(&run->sweep));
+    SW_TRY(sw_sched_check_memory(&run->sweep, &run->blocks));
     if (sw_comm_rank() == 0) status = sw_comm_work(prepare_store, run);
     if (status == SW_OK && sw_comm_rank() == 0)
         status = sw_cli_progress_create(&run->sweep, &run->progress);
@@ -222,6 +229,7 @@ static enum sw_status start(struct run *run) {
 
 static enum sw_status train(struct run *run, bool *clean) {
     struct sw_sched_observer observer = {0};
+    run->options.blocks = &run->blocks;
     run->options.silent_seconds = 2 * run->options.lost_seconds;
     if (run->progress != NULL) observer = sw_cli_progress_observer(run->progress);
     enum sw_status outcome = sw_sched_run(&run->sweep, run->sweep.store, run->lock, run->server,
@@ -250,12 +258,15 @@ static bool owns_exit_file(const struct run *run) {
 }
 
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
-static void release(struct run *run, int code) {
+static void release(struct run *run, enum sw_status outcome, int code) {
+    bool failed = outcome != SW_OK && outcome != SW_PARTIAL && outcome != SW_STOPPED;
     sw_cli_progress_destroy(&run->progress);
+    if (failed && run->created) sw_cli_discard_store(run->sweep.store, run->lock);
     if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
     if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
     sw_sweep_fini(&run->sweep);
+    sw_data_blocks_close(&run->blocks);
     SW_FREE(&run->sets.words);
 }
 
@@ -268,7 +279,6 @@ int sw_cli_run(int argc, char **argv) {
                                   .checkpoint_seconds = 120,
                                   .bind = true,
                                   .backend = "cpu"}};
-    hold_stop_signals();
     /* Beyond a limit on file sizes a write is to fail with a message, not to end the process. */
     (void) signal(SIGXFSZ, SIG_IGN);
     sw_cli_parse(&argp, argc, argv, &run);
@@ -285,7 +295,7 @@ int sw_cli_run(int argc, char **argv) {
     status = start(&run);
     if (status == SW_OK) status = train(&run, &clean);
     int code = report(&run, status);
-    release(&run, code);
+    release(&run, status, code);
     fflush(stdout);
     sw_comm_fini(clean, code);
     return code;

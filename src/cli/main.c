@@ -1,5 +1,6 @@
 /* The program's entry: finds the command and hands over. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,17 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
+/* A stop signal that comes before sw_sched_run looks for it waits, also across the restart below, and one
+ * that comes after it is too late: neither may end a rank, which would leave the others waiting for it. */
+static void hold_stop_signals(int how) {
+    sigset_t stop;
+    (void) sigemptyset(&stop);
+    (void) sigaddset(&stop, SIGUSR1);
+    (void) sigaddset(&stop, SIGUSR2);
+    (void) sigaddset(&stop, SIGTERM);
+    (void) sigprocmask(how, &stop, NULL);
+}
+
 /* OpenBLAS chooses its kernels, and MPI its components, from the environment of the exec. */
 static void restart_with_environment(char **argv) {
     bool changed = sw_comm_prepare_environment();
@@ -104,6 +116,7 @@ static int close_output(int code) {
 }
 
 int main(int argc, char **argv) {
+    hold_stop_signals(SIG_BLOCK);
     if (argc == 3 && strcmp(argv[1], "--trainer-server") == 0) return serve(argv[2]);
     argp_err_exit_status = sw_status_exit_code(SW_USAGE);
     argp_program_version_hook = print_version;
@@ -117,6 +130,7 @@ int main(int argc, char **argv) {
         return sw_status_exit_code(SW_USAGE);
     const struct command *command = find_command(argv[first]);
     if (command == NULL) return sw_status_exit_code(SW_USAGE);
+    if (command->run != sw_cli_run) hold_stop_signals(SIG_UNBLOCK);
     if (command->compute) restart_with_environment(argv);
     (void) prctl(PR_SET_NAME, "sweepstake"); /* after that restart, ps and top would say "exe" */
     char title[64];

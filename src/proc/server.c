@@ -169,8 +169,8 @@ static bool open_serving(struct serving *serving) {
     (void) sigaddset(&child, SIGCHLD);
     struct sigaction standard = {.sa_handler = SIG_DFL};
     (void) sigaction(SIGCHLD, &standard, NULL);
+    ignore_rank_signals(); /* before they are let through: one may wait already */
     (void) sigprocmask(SIG_SETMASK, &child, NULL);
-    ignore_rank_signals();
     (void) prctl(PR_SET_NAME, "sw-server");
     serving->children = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
     return serving->children >= 0;

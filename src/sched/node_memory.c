@@ -171,6 +171,7 @@ enum sw_status sw_node_memory_check(const struct sw_sweep *sweep, int workers,
 struct view {
     struct sw_node_memory memory;
     int64_t works;
+    int64_t held; /* bytes of data sets in its memory */
 };
 
 /* The tightest limits of the node's ranks, which may be in control groups of their own. */
@@ -178,8 +179,10 @@ static enum sw_status check_views(const struct sw_sweep *sweep, const struct vie
     struct sw_node_memory least = {.bytes = INT64_MAX, .address = INT64_MAX};
     char host[64] = "this node";
     int workers = 0;
+    int64_t held = 0;
     (void) gethostname(host, sizeof host - 1);
     for (int i = 0; i < n; i++) {
+        held += views[i].held;
         if (!views[i].works) continue;
         workers++;
         if (views[i].memory.bytes < least.bytes) {
@@ -188,15 +191,26 @@ static enum sw_status check_views(const struct sw_sweep *sweep, const struct vie
         }
         least.address = smaller(least.address, views[i].memory.address);
     }
+    least.bytes = smaller(least.bytes, INT64_MAX - held) + held;
     return sw_node_memory_check(sweep, workers, &least, host);
 }
 
-enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep) {
+/* Bytes of the data sets that this rank has decoded already: they are planned for, but no longer free. */
+static int64_t count_held(const struct sw_sweep *sweep, const struct sw_data_blocks *blocks) {
+    int64_t bytes = 0;
+    for (int64_t i = 0; blocks != NULL && i < blocks->n; i++)
+        if (blocks->fds[i] >= 0) bytes += sweep->datas[i].block_bytes;
+    return bytes;
+}
+
+enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep,
+                                     const struct sw_data_blocks *blocks) {
     int node_rank, node_size;
     struct view *views = NULL;
     struct view mine = {.works = sw_comm_rank() != 0 || sw_comm_size() == 1};
     sw_comm_node(&node_rank, &node_size);
     sw_node_memory_read("", &mine.memory);
+    mine.held = count_held(sweep, blocks);
     enum sw_status status = SW_ALLOC(&views, (size_t) node_size, "ranks of the node");
     status = sw_comm_agree(status);
     if (status == SW_OK) status = sw_comm_node_gather(&mine, (int64_t) sizeof mine, views);

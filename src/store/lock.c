@@ -311,13 +311,17 @@ enum sw_status sw_store_lock_take(const char *store_path, struct sw_store_lock *
 
 /* ---- hold and release ----------------------------------------------------------------------- */
 
+bool sw_store_lock_is_held(const struct sw_store_lock *lock) {
+    return lock->holder == getpid() && is_named(lock->fd, lock->path);
+}
+
 enum sw_status sw_store_lock_beat(struct sw_store_lock *lock, int64_t rounds_done,
                                   int64_t workers) {
     double now = sw_clock_monotonic();
     lock->info.rounds_done = rounds_done;
     lock->info.workers = workers;
     if (now - lock->last_beat < BEAT_SECONDS) return SW_OK;
-    if (lock->holder != getpid() || !is_named(lock->fd, lock->path))
+    if (!sw_store_lock_is_held(lock))
         return SW_FAIL(SW_IO, "%s: the lock was taken over by another run; this one has to stop",
                        lock->path);
     lock->last_beat = now;

@@ -62,6 +62,7 @@ static void fill_model_rows(struct build *build) {
         row->n_params = arch->n_params;
         row->n_layers = arch->n_layers;
         row->parameters = arch->parameters;
+        row->trained = arch->trained;
         row->prunable = arch->prunable;
         row->mask_bytes = arch->mask_bytes;
         row->first_param = next;
@@ -370,12 +371,10 @@ static enum sw_status write_file(int memory, const char *temporary, const char *
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) {
     struct build build = {.path = path, .sweep = sweep, .file = H5I_INVALID_HID};
-    char suffix[32];
     char *temporary;
     int memory;
     if (sw_file_exists(path)) return SW_FAIL(SW_IO, "%s exists already", path);
-    snprintf(suffix, sizeof suffix, ".tmp.%ld", (long) getpid());
-    SW_TRY(sw_store_join(path, suffix, &temporary));
+    SW_TRY(sw_store_temporary(path, &temporary));
     enum sw_status status = build_memory(&build, identity, &memory);
     if (status == SW_OK) {
         status = write_file(memory, temporary, path);

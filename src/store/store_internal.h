@@ -111,7 +111,7 @@ size_t sw_store_element_bytes(enum sw_set id, const struct sw_store_sizes *sizes
 /* Row structs of the tables that have none elsewhere. */
 struct sw_model_row {
     char model[32];
-    int64_t input_shape[3], classes, n_params, n_layers, parameters, prunable, mask_bytes;
+    int64_t input_shape[3], classes, n_params, n_layers, parameters, trained, prunable, mask_bytes;
     int64_t first_param; /* row of /plan/params */
 };
 struct sw_param_row {
@@ -251,5 +251,8 @@ double sw_store_room(int fd);
 enum sw_status sw_store_publish(const char *temporary, const char *path) SW_NODISCARD;
 /* Folder of a path, to be freed with SW_FREE. */
 enum sw_status sw_store_folder_of(const char *path, char **out) SW_NODISCARD;
+#define SW_TEMPORARY ".tmp."
+/* path + ".tmp.PID", to be freed with SW_FREE. */
+enum sw_status sw_store_temporary(const char *path, char **out) SW_NODISCARD;
 /* path + suffix, to be freed with SW_FREE. */
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) SW_NODISCARD;

@@ -124,6 +124,25 @@ class Disk(Scarcity):
         self.assertEqual(done.returncode, 74, done.stderr)
         self.assertIn("limited.h5", done.stderr)
 
+    def test_a_store_that_stayed_empty_is_removed(self):
+        """The data set is found to have no room after the store was made."""
+        store = self.path("empty.h5")
+        sets = ("data.train=300000", "data.shape=[1,6,6]", "prune.rounds=0")
+        limit = ["prlimit", "--fsize=8000000", PROGRAM, "run", SMOKE, *words_of(store, *sets)]
+        done = subprocess.run(limit, capture_output=True, text=True, timeout=50, check=False)
+        self.assertEqual(done.returncode, 70, done.stderr)
+        self.assertIn("of shared memory for the data set synthetic: File too large", done.stderr)
+        self.assertIn("empty.h5 has no round in it and was removed again", done.stderr)
+        self.assertEqual(os.listdir(self.folder), ["empty.h5.exit"])
+        # A store that was there before stays.
+        process = self.launch(store, *sets)
+        wait_until(lambda: os.path.exists(store), 20, "the store")
+        kill_all(process)
+        process.communicate()
+        done = subprocess.run([*limit, "--resume"], capture_output=True, text=True, timeout=50, check=False)
+        self.assertEqual(done.returncode, 70, done.stderr)
+        self.assertTrue(os.path.exists(store))
+
     def test_full_shared_memory(self):
         """MPI-IO needs a semaphore in /dev/shm; our own shared memory is not there."""
         script = ("mount -t tmpfs -o size=4k tmpfs /dev/shm && ! head -c 8192 /dev/zero > /dev/shm/fill 2>/dev/null; "
@@ -362,6 +381,24 @@ class Trainings(Scarcity):
         text = self.hit(store, signal.SIGSTOP, ("--hang-timeout", "1"), 0)
         self.assertIn("the trainer made no progress for 1 s (attempt 1 of 3)", text)
         self.assertEqual(self.digest(store), self.expected(*LONG))
+
+    def test_theta0_of_a_crashed_round_is_there_for_others(self):
+        """Two trials share their initial weights; the one whose round owns them fails for good."""
+        with open(SMOKE, encoding="utf-8") as file:
+            text = re.sub("grid:.*", "grid: {train.optimizer.lr: [3.0e-3, 2.0e-3]}\nstore: s.h5\n", file.read(), flags=re.S)
+        words = ("run", self.write("shared.yaml", text), *(word for one in LONG for word in ("--set", one)))
+        for name in ("whole", "crashed"):
+            os.mkdir(self.path(name))
+        self.run_ok(*words, cwd=self.path("whole"))
+        process = start(*words, "--attempts", "1", cwd=self.path("crashed"))
+        self.addCleanup(self.end, process)
+        for pid in wait_until(lambda: trainers_of(process), 20, "a trainer"):
+            os.kill(pid, signal.SIGSEGV)
+        self.finish(process, 2)
+        for name in ("whole", "crashed"):
+            self.run_ok("export", "s.h5", "1:1", "ticket.h5", cwd=self.path(name))
+        self.assertTrue(self.json_of("verify", self.path("crashed/s.h5"))["ok"])
+        self.assertEqual(read(self.path("crashed/ticket.h5")), read(self.path("whole/ticket.h5")))
 
     def test_a_round_that_always_crashes(self):
         store = self.path("crash.h5")

@@ -48,6 +48,36 @@ class Start(Case):
         self.assertRegex(text, r"sweepstake: rank 0 was not heard for 1\d\.?\d* s while the sweep started")
         self.assertEqual(text.count("was not heard"), 1, text)
 
+    def stop_early(self, ranks, number):
+        """A signal within the first milliseconds after the program has started itself again."""
+        store = self.path("early.h5")
+        process = self.launch(store, ranks=ranks)
+        mark = (b"\0OMPI_COMM_WORLD_RANK=1\0", b"\0OPENBLAS_CORETYPE=") if ranks else (b"\0OPENBLAS_CORETYPE=",)
+
+        def find():
+            for pid in members(process.pid) if ranks else [process.pid]:
+                environment = read(f"/proc/{pid}/environ")
+                if all(part in b"\0" + environment for part in mark):
+                    return pid
+            return None
+
+        end = time.monotonic() + 20
+        while not (pid := find()) and time.monotonic() < end:
+            pass
+        os.kill(pid, number)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 75, out + err)
+        self.assertIn(f"stopped by {number.name} before the first round", err)
+        self.assertEqual(read(store + ".exit"), b"75\n")
+        self.assertFalse(os.path.exists(store))
+
+    def test_stops_alone(self):
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+            self.stop_early(0, number)
+
+    def test_stop_of_a_rank(self):
+        self.stop_early(3, signal.SIGUSR1)
+
     def test_the_lock_beats_while_data_is_read(self):
         store = self.path("slow.h5")
         process = self.launch(store, *SLOW_DATA, ranks=2)

@@ -2,6 +2,7 @@
  * tests: they stop and kill processes from outside. */
 #include "../support/sched_rig.h"
 
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "sweepstake/comm.h"
+#include "sweepstake/memory.h"
 
 static char expected[SW_DIGEST_TEXT]; /* digest of the small sweep */
 
@@ -67,6 +69,24 @@ static void kill_all(struct sw_rig *rig) {
     if (rig->view.running > 0) (void) sw_rig_signal_trainers(SIGKILL);
 }
 
+/* Others may begin with the weights that the failed round owns. */
+static void check_theta0(void) {
+    const struct sw_arch *arch = &sw_rig.sweep.archs[0];
+    size_t bytes = (size_t) arch->parameters * sizeof(float), length = 0;
+    float *theta0 = NULL;
+    struct sw_store *store = NULL;
+    double sum = 0;
+    SW_TEST_OK(SW_ALLOC(&theta0, (size_t) arch->parameters, "theta0"));
+    SW_TEST_OK(sw_store_open(sw_rig.store, SW_STORE_READ, &store));
+    SW_TEST_OK(sw_store_read(store, 0, SW_SECTION_THETA0, theta0, bytes, &length));
+    CU_ASSERT_EQUAL(length, bytes);
+    for (int64_t i = 0; i < arch->parameters; i++)
+        sum += fabs((double) theta0[i]);
+    CU_ASSERT_TRUE(sum > 1);
+    sw_store_close(&store);
+    SW_FREE(&theta0);
+}
+
 static void a_round_that_always_crashes_has_failed(void) {
     struct sw_round_record record;
     sw_rig_reset();
@@ -79,6 +99,7 @@ static void a_round_that_always_crashes_has_failed(void) {
     CU_ASSERT_STRING_EQUAL(record.result.reason,
                            "the trainer was killed by signal 9 (Killed), 2 times");
     CU_ASSERT_EQUAL(record.measured.attempt, 2);
+    check_theta0();
     /* The next round needs it: never run, and never will be. */
     CU_ASSERT_EQUAL(sw_rig_state(1, &record), SW_ROUND_MISSING);
     sw_rig.on_tick = NULL;

@@ -201,8 +201,8 @@ static void says_which_values_are_allowed(void) {
         {HEAD "control: [[reinit]]\n", 5, 11, "control: got a list", NULL},
         {HEAD "control:\n", 5, 1, "control: got nothing", "[] for none"},
         {HEAD "monitor: {divergence: 1}\n", 5, 10, "monitor: got a map", NULL},
-        {"sweep: t\n" DATA "model: {name: resnet-5000}\ntrain: {epochs: 1}\n", 3, 15,
-         "model.name: unknown word resnet-5000", "lenet-300-100"},
+        {"sweep: t\n" DATA "model: {name: perceptron}\ntrain: {epochs: 1}\n", 3, 15,
+         "model.name: unknown word perceptron", "lenet-300-100"},
         {"sweep: t\ndata: {name: fashon-mnist}\ntrain: {epochs: 1}\n", 2, 14,
          "data.name: unknown word fashon-mnist", "did you mean fashion-mnist?"},
         {"sweep: t\ndata: {name: synthetic, shape: [1, 8]}\ntrain: {epochs: 1}\n", 2, 32,
@@ -292,6 +292,12 @@ static void refuses_settings_that_do_not_fit_together(void) {
          68, "train.schedule.milestones: 3 comes after 3", NULL},
         {HEAD "train.optimizer: {name: sgd, nesterov: true}\n", 5, 40,
          "train.optimizer.nesterov: true needs", "momentum above 0"},
+        {HEAD "train.format: bsr\n", 5, 15, "train.format: bsr stores whole blocks",
+         "block4, block8 or block16"},
+        {HEAD "train.format: bsr4\n", 5, 15, "train.format: unknown word bsr4", "auto, dense, csr"},
+        {HEAD "grid: {train.block_size: [4, 8]}\nprune.granularity: block4\n", 5, 30,
+         "train.block_size: got 8", "at most 4"},
+        {HEAD "train.block_size: 5\n", 5, 19, "train.block_size: unknown word 5", "auto, 4, 8, 16"},
     };
     EXPECT_BROKEN(cases);
 }
