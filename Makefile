@@ -73,7 +73,7 @@ C_FILES += $(FUZZ_SOURCES)
 H_FILES += $(wildcard tests/fuzz/*.h)
 
 .PHONY: all program tests deps check-deps slurm-deps demo demo-run test test-run test-python check format \
-        format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
+        format-check lint tidy sanitize fuzz fuzzers soak slurm-scenarios bench install clean help map info
 .DEFAULT_GOAL := all
 
 all: program ## build build/sweepstake (installs nothing)
@@ -194,6 +194,9 @@ soak: program ## kill runs at random and compare what is finished in the end (SE
 	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py $(if $(KILLS),--kills $(KILLS),--seconds $(SECONDS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
+slurm-scenarios: program slurm-deps ## what disturbances of a job under Slurm cost (ARGS=--preempt: again and again)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/slurm/scenarios.py $(ARGS)
+
 map: ## the folder map, from the first lines of the headers
 	@sh tests/lint/map.sh
 info:
@@ -201,4 +204,4 @@ info:
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
