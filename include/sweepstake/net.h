@@ -118,7 +118,8 @@ struct sw_net_memory {
  * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
                              int64_t max_batch, struct sw_net **out) SW_NODISCARD;
-/* The same with every layer in one format, whatever the table says: for comparing formats. */
+/* The same with every layer in one format, whatever the table says: for comparing formats. Sparse
+ * convolutions have one, SW_FORMAT_CSR. */
 enum sw_status sw_net_create_in_format(struct sw_hal *hal, const struct sw_arch *arch,
                                        const uint8_t *mask, int64_t max_batch,
                                        enum sw_layer_format format,

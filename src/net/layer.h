@@ -73,8 +73,9 @@ struct sw_pass {
 
 struct sw_layer_ops {
     const char *name;
-    bool in_place; /* the output is the input, changed; so are their gradients */
-    bool adds;     /* backward can add to dx */
+    bool in_place;              /* the output is the input, changed; so are their gradients */
+    bool adds;                  /* backward can add to dx */
+    bool has_one_sparse_format; /* SW_FORMAT_CSR, whichever is asked for */
 
     int64_t (*n_params)(const struct sw_layer_desc *desc);
     /* Role, rank and shape of parameter i; NULL without any. Weights come first, as a matrix of

@@ -122,6 +122,7 @@ extern const struct sw_layer_ops sw_layer_conv;
 const struct sw_layer_ops sw_layer_conv = {
     .name = "convolution",
     .adds = true,
+    .has_one_sparse_format = true,
     .n_params = n_params,
     .shape_param = sw_layer_shape_weights,
     .count_flops = count_flops,

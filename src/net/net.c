@@ -76,9 +76,13 @@ static enum sw_status choose_format(struct sw_net *net, struct sw_net_layer *lay
     if (*kept == 0)
         return SW_FAIL(SW_CONFIG, "the mask of %s keeps no weight; at least one has to stay",
                        weight->name);
-    layer->format = net->format != NULL ? *net->format
-                                        : layer->ops->choose_format(&layer->desc, &layer->place,
-                                                                    sw_hal_isa(net->hal), *kept);
+    if (net->format == NULL)
+        layer->format = layer->ops->choose_format(&layer->desc, &layer->place, sw_hal_isa(net->hal),
+                                                  *kept);
+    else if (*net->format != SW_FORMAT_DENSE && layer->ops->has_one_sparse_format)
+        layer->format = SW_FORMAT_CSR;
+    else
+        layer->format = *net->format;
     return SW_OK;
 }
 
