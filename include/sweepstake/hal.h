@@ -99,9 +99,11 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
 /* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients -------- */
 
 /* How a linear layer of that shape and density is computed fastest: a pure function from a
- * committed table (choice.c), so that every rank decides alike. */
-enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
-/* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
+ * committed table (choice.c), so that every rank decides alike. `block`: side of the blocks that are kept
+ * or removed whole, 4, 8 or 16; other numbers: none. */
+enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz,
+                                          int64_t block);
+/* Names the table and its edition ("format-3"); part of a store's identity. Never NULL. */
 const char *sw_hal_choice_version(void);
 
 /* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row

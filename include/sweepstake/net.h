@@ -2,9 +2,9 @@
  * Purpose: model name -> parameters (struct sw_arch) -> a network on a device with sparse layers.
  * Takes: masks and weights in host memory. Gives: forward, loss, backward; parameters as compact
  * arrays of survivors that an optimizer walks over. A layer's kept weights live in one compact
- * array (values, row order); gradients and optimizer state exist for those only. Whether a layer
- * multiplies through CSR kernels or scatters into a dense matrix for the BLAS is
- * sw_hal_choose_format's decision. */
+ * array (values, row order); gradients and optimizer state exist for those only. How a layer multiplies,
+ * with sparse kernels or scattered into a dense matrix for the BLAS, is sw_hal_choose_format's decision
+ * unless struct sw_net_storage says otherwise. */
 #pragma once
 
 #include "sweepstake/data.h"
@@ -94,6 +94,11 @@ bool sw_norm_scale_is_uniform(const char *word);
  * SW_RANDOM_REINIT with the round. */
 void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
                      uint64_t seed, enum sw_random_purpose purpose, int64_t round, float *theta);
+/* The same, but a weight that `mask` (arch->mask_bytes; NULL: it keeps all) does not keep is left as it
+ * is, and costs nothing. */
+void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
+                  uint64_t seed, enum sw_random_purpose purpose, int64_t round, const uint8_t *mask,
+                  float *theta);
 
 /* ---- network on a device -------------------------------------------------------------------- */
 
@@ -118,12 +123,21 @@ struct sw_net_memory {
  * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
                              int64_t max_batch, struct sw_net **out) SW_NODISCARD;
-/* The same with every layer in one format, whatever the table says: for comparing formats. Sparse
- * convolutions have one, SW_FORMAT_CSR. */
-enum sw_status sw_net_create_in_format(struct sw_hal *hal, const struct sw_arch *arch,
-                                       const uint8_t *mask, int64_t max_batch,
-                                       enum sw_layer_format format,
-                                       struct sw_net **out) SW_NODISCARD;
+/* How the layers of a network store their weights. All zero, as for sw_net_create: what is fastest for
+ * each, blocks included where a mask is made of them. */
+struct sw_net_storage {
+    bool
+        forced; /* `format` for every layer that is pruned, whatever the table says; others are dense, and
+                    removed units stay in their matrices */
+    enum sw_layer_format format;
+    int64_t
+        block; /* not forced: side of the only blocks to look for, 1 none; 0: the largest there are */
+};
+/* The same, stored like that. Errors: SW_UNSUPPORTED too, for a mask that does not keep or remove BSR's
+ * blocks whole; SW_CONFIG for convolutions in other formats than dense and CSR. */
+enum sw_status sw_net_create_as(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
+                                int64_t max_batch, const struct sw_net_storage *storage,
+                                struct sw_net **out) SW_NODISCARD;
 void sw_net_destroy(struct sw_net **net);
 
 /* Set all values from a dense theta[arch->parameters]; removed weights are not looked at. */
@@ -174,9 +188,11 @@ void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 double sw_net_forward_flops(const struct sw_arch *arch, const int64_t *kept);
 double sw_net_step_flops(const struct sw_arch *arch, const int64_t *kept);
 
-/* The bytes that sw_net_create will allocate, in advance: those of sw_net_memory afterwards. */
+/* The bytes that sw_net_create_as will allocate, in advance: those of sw_net_memory afterwards, but for
+ * BSR's blocks that an edge cuts. Where blocks are looked for, none are taken to be found. */
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
-                           enum sw_isa isa, struct sw_net_memory *out);
-/* The same for a mask that removes whole hidden units. */
+                           enum sw_isa isa, const struct sw_net_storage *storage,
+                           struct sw_net_memory *out);
+/* The same for a mask that removes whole hidden units, with nothing forced. */
 void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                                 enum sw_isa isa, struct sw_net_memory *out);

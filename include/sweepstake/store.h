@@ -103,6 +103,10 @@ enum sw_status sw_store_check_round(struct sw_store *store, int64_t row, bool de
  * committed), SW_DAMAGED (checksum), SW_IO, SW_INTERNAL (capacity too small). */
 enum sw_status sw_store_read(struct sw_store *store, int64_t row, enum sw_section section,
                              void *out, size_t capacity, size_t *length) SW_NODISCARD;
+/* Read `bytes` of a section from byte `from` on. The checksum of the whole section is checked, without
+ * memory for it. Errors: as above; SW_DAMAGED when the section ends before. */
+enum sw_status sw_store_read_part(struct sw_store *store, int64_t row, enum sw_section section,
+                                  size_t from, void *out, size_t bytes) SW_NODISCARD;
 enum sw_status sw_store_read_record(struct sw_store *store, int64_t row,
                                     struct sw_round_record *out) SW_NODISCARD;
 
@@ -146,6 +150,7 @@ bool sw_store_lock_is_held(const struct sw_store_lock *lock);
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) SW_NODISCARD;
 
-/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). */
+/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). A run that
+ * begins removes it and reserves its room (STORE.exit.next): the code is written on a full disk, too. */
 void sw_store_exit_clear(const char *store_path);
 void sw_store_exit_write(const char *store_path, int exit_code);

@@ -154,10 +154,9 @@ static void drop(struct bench *bench) {
 static enum sw_status create_nets(struct bench *bench) {
     const struct sw_bench_ticket *ticket = bench->options->ticket;
     const struct sw_arch *arch = &ticket->arch;
-    SW_TRY(
-        sw_net_create_in_format(bench->hal, arch, NULL, LARGEST, SW_FORMAT_DENSE, &bench->nets[0]));
-    SW_TRY(sw_net_create_in_format(bench->hal, arch, ticket->mask, LARGEST, SW_FORMAT_CSR,
-                                   &bench->nets[1]));
+    const struct sw_net_storage csr = {.forced = true, .format = SW_FORMAT_CSR};
+    SW_TRY(sw_net_create(bench->hal, arch, NULL, LARGEST, &bench->nets[0]));
+    SW_TRY(sw_net_create_as(bench->hal, arch, ticket->mask, LARGEST, &csr, &bench->nets[1]));
     SW_TRY(sw_net_create(bench->hal, arch, ticket->mask, LARGEST, &bench->nets[2]));
     for (int f = 0; f < SW_BENCH_FORMATS; f++)
         SW_TRY(sw_net_set_theta(bench->nets[f], ticket->theta));

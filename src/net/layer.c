@@ -43,6 +43,14 @@ bool sw_layer_is_pruned(const struct sw_layer_desc *desc, int64_t kept) {
     return kept < count_of(&weight);
 }
 
+enum sw_layer_format sw_layer_choose_format(const struct sw_layer_desc *desc,
+                                            const struct sw_layer_place *place, enum sw_isa isa,
+                                            int64_t kept, const struct sw_net_storage *storage) {
+    if (!sw_layer_is_pruned(desc, kept)) return SW_FORMAT_DENSE;
+    if (storage->forced) return storage->format;
+    return sw_layer_ops_of(desc->kind)->choose_format(desc, place, isa, kept, storage->block);
+}
+
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
 static void measure_weights(const struct sw_layer_desc *desc, const struct sw_layer_place *place,

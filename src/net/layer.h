@@ -73,9 +73,8 @@ struct sw_pass {
 
 struct sw_layer_ops {
     const char *name;
-    bool in_place;              /* the output is the input, changed; so are their gradients */
-    bool adds;                  /* backward can add to dx */
-    bool has_one_sparse_format; /* SW_FORMAT_CSR, whichever is asked for */
+    bool in_place; /* the output is the input, changed; so are their gradients */
+    bool adds;     /* backward can add to dx */
 
     int64_t (*n_params)(const struct sw_layer_desc *desc);
     /* Role, rank and shape of parameter i; NULL without any. Weights come first, as a matrix of
@@ -86,10 +85,12 @@ struct sw_layer_ops {
     /* Borders that its input needs, and its output for the gradient of the input; NULL: none. */
     void (*need_borders)(const struct sw_layer_desc *desc, int64_t *in, int64_t *out);
 
-    /* Of layers with weights; NULL in others. What `kept` weights need. */
+    bool any_format; /* its weights may have any format; else dense and CSR */
+    /* Of layers with weights; NULL in others. What `kept` weights need. `block` as in
+     * sw_hal_choose_format. */
     enum sw_layer_format (*choose_format)(const struct sw_layer_desc *desc,
                                           const struct sw_layer_place *place, enum sw_isa isa,
-                                          int64_t kept);
+                                          int64_t kept, int64_t block);
     int64_t (*position_bytes)(const struct sw_layer_desc *desc, const struct sw_layer_place *place,
                               enum sw_isa isa, enum sw_layer_format format, int64_t kept);
     int64_t (*scratch_bytes)(const struct sw_layer_desc *desc, const struct sw_layer_place *place,
@@ -116,6 +117,10 @@ void sw_layer_shape_weights(const struct sw_layer_desc *desc, int64_t i, struct 
 
 /* Does a layer with `kept` weights have holes? */
 bool sw_layer_is_pruned(const struct sw_layer_desc *desc, int64_t kept);
+/* How a layer with weights stores them; storage->block is that of its mask. */
+enum sw_layer_format sw_layer_choose_format(const struct sw_layer_desc *desc,
+                                            const struct sw_layer_place *place, enum sw_isa isa,
+                                            int64_t kept, const struct sw_net_storage *storage);
 /* Sizes of a layer, given its format. */
 struct sw_layer_sizes sw_layer_measure(const struct sw_layer_desc *desc,
                                        const struct sw_layer_place *place,

@@ -37,8 +37,9 @@ static void need_borders(const struct sw_layer_desc *desc, int64_t *in, int64_t 
 
 static enum sw_layer_format choose_format(const struct sw_layer_desc *desc,
                                           const struct sw_layer_place *place, enum sw_isa isa,
-                                          int64_t kept) {
+                                          int64_t kept, int64_t block) {
     struct sw_conv conv = conv_of(desc, place);
+    (void) block;
     return sw_hal_choose_conv_format(isa, &conv, kept);
 }
 
@@ -122,7 +123,6 @@ extern const struct sw_layer_ops sw_layer_conv;
 const struct sw_layer_ops sw_layer_conv = {
     .name = "convolution",
     .adds = true,
-    .has_one_sparse_format = true,
     .n_params = n_params,
     .shape_param = sw_layer_shape_weights,
     .count_flops = count_flops,

@@ -18,9 +18,9 @@ static void count_flops(const struct sw_layer_desc *desc, int64_t kept,
 
 static enum sw_layer_format choose_format(const struct sw_layer_desc *desc,
                                           const struct sw_layer_place *place, enum sw_isa isa,
-                                          int64_t kept) {
+                                          int64_t kept, int64_t block) {
     (void) place;
-    return sw_hal_choose_format(isa, desc->out, desc->in, kept);
+    return sw_hal_choose_format(isa, desc->out, desc->in, kept, block);
 }
 
 static int64_t position_bytes(const struct sw_layer_desc *desc, const struct sw_layer_place *place,
@@ -89,6 +89,7 @@ const struct sw_layer_ops sw_layer_linear = {
     .n_params = n_params,
     .shape_param = sw_layer_shape_weights,
     .count_flops = count_flops,
+    .any_format = true,
     .choose_format = choose_format,
     .position_bytes = position_bytes,
     .create_positions = create_positions,

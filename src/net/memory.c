@@ -15,16 +15,16 @@ static int64_t activation_bytes(const struct sw_graph *graph, int64_t ld) {
 }
 
 static void predict(const struct sw_graph *graph, const int64_t *kept, int64_t max_batch,
-                    enum sw_isa isa, struct sw_net_memory *out) {
+                    enum sw_isa isa, const struct sw_net_storage *storage,
+                    struct sw_net_memory *out) {
     int64_t gradient = 0, scratch = 0, ld = sw_hal_lanes(max_batch);
     out->activations = activation_bytes(graph, ld);
     for (int64_t l = 0; l < graph->desc.n_layers; l++) {
         const struct sw_layer_desc *layer = &graph->desc.layers[l];
-        const struct sw_layer_ops *ops = sw_layer_ops_of(layer->kind);
         const struct sw_layer_place *place = &graph->place[l];
         int64_t left = place->prunable >= 0 ? kept[place->prunable] : 0;
         enum sw_layer_format format = SW_FORMAT_DENSE;
-        if (place->prunable >= 0) format = ops->choose_format(layer, place, isa, left);
+        if (place->prunable >= 0) format = sw_layer_choose_format(layer, place, isa, left, storage);
         struct sw_layer_sizes sizes = sw_layer_measure(layer, place, format, isa, left, ld);
         out->weights += sizes.values + sizes.positions;
         out->gradients += sizes.gradients;
@@ -37,13 +37,14 @@ static void predict(const struct sw_graph *graph, const int64_t *kept, int64_t m
 }
 
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
-                           enum sw_isa isa, struct sw_net_memory *out) {
+                           enum sw_isa isa, const struct sw_net_storage *storage,
+                           struct sw_net_memory *out) {
     struct sw_model_desc desc;
     struct sw_graph graph;
     memset(out, 0, sizeof *out);
     if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) == SW_OK &&
         sw_graph_plan(&desc, &graph) == SW_OK)
-        predict(&graph, kept, max_batch, isa, out);
+        predict(&graph, kept, max_batch, isa, storage, out);
 }
 
 void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
@@ -53,5 +54,6 @@ void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept,
     memset(out, 0, sizeof *out);
     if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
     sw_compact_predict(kept, &desc);
-    if (sw_graph_plan(&desc, &graph) == SW_OK) predict(&graph, kept, max_batch, isa, out);
+    if (sw_graph_plan(&desc, &graph) == SW_OK)
+        predict(&graph, kept, max_batch, isa, &(struct sw_net_storage){.block = 1}, out);
 }

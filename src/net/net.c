@@ -66,6 +66,19 @@ static enum sw_status add_positions(struct sw_net *net, struct sw_net_layer *lay
     return SW_OK;
 }
 
+/* Side of the blocks that the mask of a layer is made of; 1: none of those to look for. */
+static int64_t find_block(const struct sw_net *net, const struct sw_net_layer *layer) {
+    const struct sw_param *weight = net->arch->params + layer->place.first_param;
+    int64_t least = net->storage.block > 0 ? net->storage.block : 4;
+    int64_t most = net->storage.block > 0 ? net->storage.block : 16;
+    if (net->compact != NULL || least == 1) return 1;
+    for (int64_t block = most; block >= least; block /= 2)
+        if (sw_mask_is_blocks(net->mask + weight->mask_offset, weight->shape[0],
+                              weight->count / weight->shape[0], block))
+            return block;
+    return 1;
+}
+
 /* How many weights the mask leaves, and how they are multiplied with. */
 static enum sw_status choose_format(struct sw_net *net, struct sw_net_layer *layer, int64_t *kept) {
     const struct sw_param *weight = net->arch->params + layer->place.first_param;
@@ -76,13 +89,13 @@ static enum sw_status choose_format(struct sw_net *net, struct sw_net_layer *lay
     if (*kept == 0)
         return SW_FAIL(SW_CONFIG, "the mask of %s keeps no weight; at least one has to stay",
                        weight->name);
-    if (net->format == NULL)
-        layer->format = layer->ops->choose_format(&layer->desc, &layer->place, sw_hal_isa(net->hal),
-                                                  *kept);
-    else if (*net->format != SW_FORMAT_DENSE && layer->ops->has_one_sparse_format)
-        layer->format = SW_FORMAT_CSR;
-    else
-        layer->format = *net->format;
+    struct sw_net_storage storage = net->storage;
+    if (!storage.forced) storage.block = find_block(net, layer);
+    layer->format = sw_layer_choose_format(&layer->desc, &layer->place, sw_hal_isa(net->hal), *kept,
+                                           &storage);
+    if (layer->format > SW_FORMAT_CSR && !layer->ops->any_format)
+        return SW_FAIL(SW_CONFIG, "%s cannot be stored as %s: convolutions have dense and csr",
+                       weight->name, sw_format_name(layer->format));
     return SW_OK;
 }
 
@@ -172,7 +185,7 @@ static enum sw_status build_graph(struct sw_net *net, struct sw_graph *graph) {
     struct sw_model_desc desc;
     SW_TRY(sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc));
     /* A format that was asked for is that of the whole layers. */
-    if (net->format == NULL) SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
+    if (!net->storage.forced) SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
     return sw_graph_plan(&desc, graph);
 }
 
@@ -187,9 +200,9 @@ static enum sw_status build(struct sw_net *net, const uint8_t *mask) {
     return add_layers(net, &graph);
 }
 
-static enum sw_status create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
-                             int64_t max_batch, const enum sw_layer_format *format,
-                             struct sw_net **out) {
+enum sw_status sw_net_create_as(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
+                                int64_t max_batch, const struct sw_net_storage *storage,
+                                struct sw_net **out) {
     struct sw_net *net = NULL;
     if (max_batch < 1 || max_batch > SW_NET_MAX_BATCH)
         return SW_FAIL(SW_CONFIG, "a batch of %lld samples is not possible; 1 to %lld are",
@@ -198,9 +211,8 @@ static enum sw_status create(struct sw_hal *hal, const struct sw_arch *arch, con
     net->hal = hal;
     net->arch = arch;
     net->max_batch = max_batch;
-    net->format = format;
+    net->storage = *storage;
     enum sw_status status = build(net, mask);
-    net->format = NULL; /* the caller's */
     if (status != SW_OK)
         sw_net_destroy(&net);
     else
@@ -210,13 +222,7 @@ static enum sw_status create(struct sw_hal *hal, const struct sw_arch *arch, con
 
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
                              int64_t max_batch, struct sw_net **out) {
-    return create(hal, arch, mask, max_batch, NULL, out);
-}
-
-enum sw_status sw_net_create_in_format(struct sw_hal *hal, const struct sw_arch *arch,
-                                       const uint8_t *mask, int64_t max_batch,
-                                       enum sw_layer_format format, struct sw_net **out) {
-    return create(hal, arch, mask, max_batch, &format, out);
+    return sw_net_create_as(hal, arch, mask, max_batch, &(struct sw_net_storage){0}, out);
 }
 
 static void free_layer(struct sw_net_layer *layer) {

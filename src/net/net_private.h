@@ -13,9 +13,9 @@ struct sw_net {
     const struct sw_arch *arch; /* borrowed */
     uint8_t *mask;              /* host copy, [arch->mask_bytes] */
     int64_t max_batch;
-    const enum sw_layer_format *format; /* of every layer while it is built; NULL: the table's */
-    int64_t survivors;                  /* values of all parameters of the whole network */
-    struct sw_compact *compact;         /* when it runs as a smaller one; or NULL */
+    struct sw_net_storage storage;
+    int64_t survivors;          /* values of all parameters of the whole network */
+    struct sw_compact *compact; /* when it runs as a smaller one; or NULL */
     int64_t n_layers;
     struct sw_net_layer *layers;
     struct sw_net_param *params; /* [arch->n_params] */

@@ -43,7 +43,7 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
         return SW_FAIL(SW_CONFIG,
                        "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
                        arch->model, (long long) kind->side, (long long) kind->side);
-    return SW_OK;
+    return sw_storage_check(spec, arch, key);
 }
 
 /* ---- groups of a layer ---------------------------------------------------------------------- */

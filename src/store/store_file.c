@@ -2,14 +2,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/text.h"
+
+double sw_store_room(int fd) {
+    struct statvfs room;
+    if (fstatvfs(fd, &room) != 0 || room.f_blocks == 0) return NAN;
+    return (double) room.f_bavail * (double) room.f_frsize;
+}
 
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) {
     size_t bytes = strlen(path) + strlen(suffix) + 1;

@@ -113,19 +113,25 @@ static void impossible_devices_are_refused(void) {
     sw_hal_close(&hal);
 }
 
-static void formats_follow_density(void) {
-    for (int isa = SW_ISA_GENERIC; isa <= SW_ISA_AVX2; isa++) {
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 300 * 784),
-                        SW_FORMAT_DENSE);
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 300 * 784 / 50),
-                        SW_FORMAT_CSR);
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 0), SW_FORMAT_CSR);
-        int changes = 0;
-        for (int64_t nnz = 1; nnz <= 10 * 100; nnz++)
-            changes += sw_hal_choose_format((enum sw_isa) isa, 10, 100, nnz) !=
-                       sw_hal_choose_format((enum sw_isa) isa, 10, 100, nnz - 1);
-        CU_ASSERT_EQUAL(changes, 1);
-    }
+/* Dense above some density, `sparse` below. */
+static void check_choices(enum sw_isa isa, int64_t block, enum sw_layer_format sparse) {
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 300 * 784, block), SW_FORMAT_DENSE);
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 300 * 784 / 50, block), sparse);
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 0, block), sparse);
+    int changes = 0;
+    for (int64_t nnz = 1; nnz <= 10 * 100; nnz++)
+        changes += sw_hal_choose_format(isa, 10, 100, nnz, block) !=
+                   sw_hal_choose_format(isa, 10, 100, nnz - 1, block);
+    CU_ASSERT_EQUAL(changes, 1);
+}
+
+static void formats_follow_density_and_blocks(void) {
+    for (int isa = SW_ISA_GENERIC; isa <= SW_ISA_AVX2; isa++)
+        for (int64_t block = -1; block <= 3; block++)
+            check_choices((enum sw_isa) isa, block, SW_FORMAT_CSR);
+    check_choices(SW_ISA_AVX2, 4, SW_FORMAT_BSR4);
+    check_choices(SW_ISA_AVX2, 8, SW_FORMAT_BSR8);
+    check_choices(SW_ISA_AVX2, 16, SW_FORMAT_BSR16);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_hal_choice_version(), "format-"));
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_hal_blas_version(), "OpenBLAS"));
 }
@@ -388,7 +394,7 @@ static CU_TestInfo memory[] = {
 static CU_TestInfo devices[] = {
     {"backends_are_found_by_name", backends_are_found_by_name},
     {"impossible_devices_are_refused", impossible_devices_are_refused},
-    {"formats_follow_density", formats_follow_density},
+    {"formats_follow_density_and_blocks", formats_follow_density_and_blocks},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo arguments[] = {

@@ -48,7 +48,7 @@ class Words(Case):
         expected = {"backends": "cpu", "models": "lenet-300-100", "data": "fashion-mnist", "criteria": "magnitude",
                     "optimizers": "train.optimizer.beta1", "schedules": "constant", "monitors": "divergence",
                     "schema": "early_stop_step", "keys": "train.optimizer.lr", "inits": "glorot-normal",
-                    "controls": "reinit", "scopes": "layer", "granularities": "weight"}
+                    "controls": "reinit", "scopes": "layer", "granularities": "weight", "formats": "csr"}
         for topic, word in expected.items():
             self.assertIn(word, self.run_ok("show", topic).stdout, topic)
 
@@ -296,6 +296,25 @@ class Bench(Case):
         self.assertEqual((found["batch"], found["sparsity"]), (16, 0.9))
         self.assertGreater(found["step_ms"], 0)
         self.assertAlmostEqual(found["us_per_sample"], found["step_ms"] * 1000 / 16, delta=found["us_per_sample"] / 100)
+
+    def test_step_of_every_structure(self):
+        for granularity, low, high in (("weight", 0.9, 0.9), ("block8", 0.85, 0.95), ("neuron", 0.9, 0.99)):
+            found = self.json_of("bench", "step", "--sparsity", "0.9", "--granularity", granularity, "--steps", "3")
+            self.assertEqual((found["sparsity"], found["granularity"]), (0.9, granularity))
+            self.assertTrue(low - 1e-3 <= found["weight_sparsity"] <= high + 1e-3, found)
+        self.assertIn("granularities", self.run_ok("bench", "step", "--granularity", "block5", code=1).stderr)
+
+    def test_kernels_in_every_format(self):
+        text = self.run_ok("bench", "kernels", "--batch", "8", "--sparsity", "0.9", "--json").stdout
+        lines = [json.loads(line) for line in text.splitlines()]
+        formats = ["dense", "csr", "csc", "coo", "bsr4", "bsr8", "bsr16"]
+        self.assertEqual([line["format"] for line in lines], formats * 9)
+        self.assertEqual({line["kernel"] for line in lines}, {"forward", "backward_data", "backward_weights"})
+        for line in lines:
+            self.assertAlmostEqual(line["ratio"], line["gflops"] / line["sgemm_gflops"], places=9)
+            self.assertAlmostEqual(line["nnz"], 0.1 * line["out"] * line["in"], delta=0.06 * line["out"] * line["in"])
+        table = self.run_ok("bench", "kernels", "--batch", "8", "--sparsity", "0").stdout
+        self.assertEqual(len(table.splitlines()), 3 + 9)
 
     def test_sparse_networks_take_less_memory(self):
         text = self.run_ok("bench", "step", "--sparsity", "0,0.9", "--steps", "3", "--json").stdout

@@ -292,6 +292,12 @@ static void refuses_settings_that_do_not_fit_together(void) {
          68, "train.schedule.milestones: 3 comes after 3", NULL},
         {HEAD "train.optimizer: {name: sgd, nesterov: true}\n", 5, 40,
          "train.optimizer.nesterov: true needs", "momentum above 0"},
+        {HEAD "train.format: bsr\n", 5, 15, "train.format: bsr stores whole blocks",
+         "block4, block8 or block16"},
+        {HEAD "train.format: bsr4\n", 5, 15, "train.format: unknown word bsr4", "auto, dense, csr"},
+        {HEAD "grid: {train.block_size: [4, 8]}\nprune.granularity: block4\n", 5, 30,
+         "train.block_size: got 8", "at most 4"},
+        {HEAD "train.block_size: 5\n", 5, 19, "train.block_size: unknown word 5", "auto, 4, 8, 16"},
     };
     EXPECT_BROKEN(cases);
 }
