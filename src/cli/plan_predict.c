@@ -19,7 +19,6 @@ struct rates {
 static enum sw_status measure(const struct sw_arch *arch, int64_t batch, enum sw_isa isa,
                               struct rates *out) {
     struct sw_bench_step_options options = {.model = arch->model,
-                                            .granularity = "weight",
                                             .backend = "cpu",
                                             .classes = arch->classes,
                                             .batch = batch,
