@@ -12,9 +12,10 @@ enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa i
 /* The images that a model is known for: 28 x 28 grey for the LeNets and plain networks, else CIFAR's. */
 void sw_bench_input_shape(const char *model, int64_t shape[3]);
 
-/* Keep each weight of a [rows, columns] matrix, or with `side` above 1 each block of side x side, with
- * probability 1 - sparsity, at least one; returns how many weights. `stream` tells masks apart. Sets bits
- * of mask[(rows columns + 7) / 8], which is all zero. */
+/* Keep a share of 1 - sparsity of the weights of a [rows, columns] matrix, or with `side` above 1 of its
+ * blocks of side x side: exactly as many as that rounds to, at least one, all choices equally likely.
+ * Returns how many weights. `stream` tells masks apart. Sets bits of mask[(rows columns + 7) / 8], which is
+ * all zero. */
 int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64_t side,
                              double sparsity, uint64_t stream);
 

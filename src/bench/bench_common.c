@@ -22,24 +22,32 @@ void sw_bench_input_shape(const char *model, int64_t shape[3]) {
     shape[1] = shape[2] = grey ? 28 : 32;
 }
 
-/* Keep the weights of the block that element i is in; the first of a block's elements is in its corner. */
-static bool is_kept(int64_t columns, int64_t side, double sparsity, uint64_t stream, int64_t i) {
-    int64_t corner = i / columns / side * side * columns + i % columns / side * side;
-    return sw_random_uniform(1, SW_RANDOM_BENCH, stream, (uint64_t) corner) >= sparsity;
+/* The rows and columns of a block that are within the matrix; returns its weights. */
+static int64_t keep_block(uint8_t *mask, int64_t rows, int64_t columns, int64_t side, int64_t top,
+                          int64_t left) {
+    int64_t bottom = top + side < rows ? top + side : rows;
+    int64_t right = left + side < columns ? left + side : columns;
+    for (int64_t r = top; r < bottom; r++)
+        for (int64_t c = left; c < right; c++) {
+            int64_t i = r * columns + c;
+            mask[i >> 3] |= (uint8_t) (1u << (i & 7));
+        }
+    return (bottom - top) * (right - left);
 }
 
+/* Knuth's selection sampling (The Art of Computer Programming 2, algorithm 3.4.2 S). */
 int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64_t side,
                              double sparsity, uint64_t stream) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < rows * columns; i++) {
-        if (!is_kept(columns, side, sparsity, stream, i)) continue;
-        mask[i >> 3] |= (uint8_t) (1u << (i & 7));
-        kept++;
+    int64_t across = (columns + side - 1) / side, blocks = (rows + side - 1) / side * across;
+    int64_t wanted = (int64_t) ((1 - sparsity) * (double) blocks + 0.5), kept = 0;
+    if (wanted < 1) wanted = 1;
+    for (int64_t b = 0; b < blocks && wanted > 0; b++) {
+        double draw = sw_random_uniform(1, SW_RANDOM_BENCH, stream, (uint64_t) b);
+        if (draw * (double) (blocks - b) >= (double) wanted) continue;
+        kept += keep_block(mask, rows, columns, side, b / across * side, b % across * side);
+        wanted--;
     }
-    for (int64_t r = 0; kept == 0 && r < side && r < rows; r++)
-        for (int64_t c = 0; c < side && c < columns; c++)
-            mask[(r * columns + c) >> 3] |= (uint8_t) (1u << ((r * columns + c) & 7));
-    return kept > 0 ? kept : (side < rows ? side : rows) * (side < columns ? side : columns);
+    return kept;
 }
 
 static int compare(const void *a, const void *b) {
