@@ -165,6 +165,4 @@ struct sw_backend_planes {
                                            struct sw_buffer *dx);
     enum sw_status (*dropout)(struct sw_hal *, uint64_t seed, uint64_t stream, float rate,
                               int64_t n, struct sw_buffer *x);
-    enum sw_status (*accumulate)(struct sw_hal *, const struct sw_buffer *from, int64_t n,
-                                 struct sw_buffer *to);
 };

@@ -219,7 +219,3 @@ enum sw_status sw_hal_global_pool_backward(struct sw_hal *hal, const struct sw_p
  * the gradient is the backward pass. rate in [0, 1). */
 enum sw_status sw_hal_dropout(struct sw_hal *hal, uint64_t seed, uint64_t stream, float rate,
                               int64_t n, struct sw_buffer *x) SW_NODISCARD;
-
-/* to += from, n floats: a second gradient of one activation. */
-enum sw_status sw_hal_accumulate(struct sw_hal *hal, const struct sw_buffer *from, int64_t n,
-                                 struct sw_buffer *to) SW_NODISCARD;

@@ -151,10 +151,3 @@ enum sw_status sw_hal_dropout(struct sw_hal *hal, uint64_t seed, uint64_t stream
     SW_TRY(sw_hal_check_output(hal, x, "x", n, 1, sizeof(float), NULL, NULL));
     return hal->backend->planes->dropout(hal, seed, stream, rate, n, x);
 }
-
-enum sw_status sw_hal_accumulate(struct sw_hal *hal, const struct sw_buffer *from, int64_t n,
-                                 struct sw_buffer *to) {
-    SW_TRY(sw_hal_check_input(hal, from, "from", n, 1, sizeof(float)));
-    SW_TRY(sw_hal_check_output(hal, to, "to", n, 1, sizeof(float), from, NULL));
-    return hal->backend->planes->accumulate(hal, from, n, to);
-}

@@ -373,29 +373,6 @@ static void dropout_is_the_same_backward(void) {
     on_every_device(check_dropout_backward);
 }
 
-static void check_accumulate(struct sw_hal *hal) {
-    static const int64_t sizes[] = {0, 1, 7, 40000};
-    for (int s = 0; s < 4; s++) {
-        int64_t n = sizes[s], bad = 0;
-        float *a = random_floats(n, 1), *b = random_floats(n, 2);
-        struct sw_buffer *from = floats(hal, a, n), *to = floats(hal, b, n);
-        SW_TEST_OK(sw_hal_accumulate(hal, from, n, to));
-        float *result = fetch(to, n);
-        for (int64_t i = 0; i < n; i++)
-            bad += result[i] != a[i] + b[i];
-        CU_ASSERT_EQUAL(bad, 0);
-        SW_FREE(&a);
-        SW_FREE(&b);
-        SW_FREE(&result);
-        sw_hal_free(&from);
-        sw_hal_free(&to);
-    }
-}
-
-static void gradients_add_up(void) {
-    on_every_device(check_accumulate);
-}
-
 /* ---- misuse ---------------------------------------------------------------------------------- */
 
 static void check_pool_arguments(struct sw_hal *hal) {
@@ -444,8 +421,6 @@ static void check_other_arguments(struct sw_hal *hal) {
     SW_TEST_FAILS(sw_hal_dropout(hal, 1, 1, -0.1f, 15, small), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_dropout(hal, 1, 1, NAN, 15, small), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_dropout(hal, 1, 1, 0.5f, 16, small), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_accumulate(hal, small, 16, x), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_accumulate(hal, small, 15, small), SW_INTERNAL);
     SW_TEST_OK(sw_hal_gather_planes(hal, images, labels, table, index, NULL, &planes, 2, x, rows));
     SW_TEST_FAILS(
         sw_hal_gather_planes(hal, images, labels, table, outside, NULL, &planes, 2, x, rows),
@@ -482,7 +457,6 @@ static CU_TestInfo tests[] = {
     {"borders_are_cleared", borders_are_cleared},
     {"dropout_keeps_its_share_and_scales_it", dropout_keeps_its_share_and_scales_it},
     {"dropout_is_the_same_backward", dropout_is_the_same_backward},
-    {"gradients_add_up", gradients_add_up},
     {"wrong_arguments_are_refused", wrong_arguments_are_refused},
     CU_TEST_INFO_NULL,
 };

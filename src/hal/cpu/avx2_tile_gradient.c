@@ -57,7 +57,7 @@ INLINE void do_tile(const void *args, const struct tile *tile, const int width, 
 DEFINE_SHAPES
 
 /* Sum of the lanes: halves, pairs of pairs, pairs. */
-INLINE float add_lanes(__m256 v) {
+INLINE float sum_lanes(__m256 v) {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
@@ -75,7 +75,7 @@ static void do_chunk(const struct sw_cpu_tile_gradient *p, const struct sw_conv_
         for (int64_t band = 0; band < bands; band++)
             walk_band(t, shapes, &gradient, sample, band);
     for (int64_t k = 0; k < n; k++)
-        p->dvalues[p->place[first + k]] = add_lanes(_mm256_load_ps(sums + k * LANES));
+        p->dvalues[p->place[first + k]] = sum_lanes(_mm256_load_ps(sums + k * LANES));
 }
 
 void sw_cpu_avx2_tile_gradient(const void *args, int64_t first, int64_t last) {

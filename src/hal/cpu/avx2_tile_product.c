@@ -6,19 +6,6 @@
 
 #define CHUNK 4 /* taps at a time; their weights are one load */
 
-INLINE __m256 spread(__m256 four, const int which) {
-    switch (which) {
-    case 0:
-        return _mm256_permute_ps(four, 0x00);
-    case 1:
-        return _mm256_permute_ps(four, 0x55);
-    case 2:
-        return _mm256_permute_ps(four, 0xaa);
-    default:
-        return _mm256_permute_ps(four, 0xff);
-    }
-}
-
 /* Add n taps, CHUNK or fewer, to the sums. `in` are the corners of the groups. */
 INLINE void add_taps(__m256 *sum, const float *const *in, const uint16_t *offset,
                      const float *values, const int n, const int width, const int groups,

@@ -2,8 +2,7 @@
  * up to `groups` x `width` pixels: groups are rows, or rows of two blocks of samples. */
 #pragma once
 
-#include <immintrin.h>
-
+#include "avx2_lanes.h"
 #include "cpu_planes.h"
 
 #define LANES SW_HAL_LANES

@@ -1,13 +1,6 @@
 /* Slots of convolutions: turn buffers into kernel arguments, share out the work. */
 #include "cpu_planes.h"
 
-#define GRAIN_ELEMENTS 4096
-
-static const struct sw_cpu_planes_kernels *kernels_of(const struct sw_hal *hal) {
-    const struct sw_cpu_state *state = hal->state;
-    return state->planes;
-}
-
 static float *memory_of(const struct sw_buffer *buffer) {
     return buffer != NULL ? buffer->memory : NULL;
 }
@@ -44,8 +37,8 @@ enum sw_status sw_cpu_conv_forward(struct sw_hal *hal, const struct sw_conv *con
                                .x = x->memory,
                                .y = y->memory,
                                .scratch = memory_of(scratch)};
-    pack_weights(hal, kernels_of(hal)->conv_pack_forward, &args, conv->out.channels);
-    sw_cpu_run(hal, kernels_of(hal)->conv_forward, &args, args.blocks * conv->out.height, 1,
+    pack_weights(hal, sw_cpu_planes_of(hal)->conv_pack_forward, &args, conv->out.channels);
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->conv_forward, &args, args.blocks * conv->out.height, 1,
                dense_work(conv, ld));
     return SW_OK;
 }
@@ -61,9 +54,9 @@ enum sw_status sw_cpu_conv_backward_data(struct sw_hal *hal, const struct sw_con
                                .dx = dx->memory,
                                .add = add,
                                .scratch = memory_of(scratch)};
-    pack_weights(hal, kernels_of(hal)->conv_pack_backward, &args, conv->in.channels);
-    sw_cpu_run(hal, kernels_of(hal)->conv_backward_data, &args, args.blocks * conv->in.height, 1,
-               dense_work(conv, ld));
+    pack_weights(hal, sw_cpu_planes_of(hal)->conv_pack_backward, &args, conv->in.channels);
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->conv_backward_data, &args, args.blocks * conv->in.height,
+               1, dense_work(conv, ld));
     return SW_OK;
 }
 
@@ -77,7 +70,7 @@ enum sw_status sw_cpu_conv_backward_weights(struct sw_hal *hal, const struct sw_
                                .dy = dy->memory,
                                .dw = dw->memory,
                                .scratch = memory_of(scratch)};
-    sw_cpu_run(hal, kernels_of(hal)->conv_backward_weights, &args,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->conv_backward_weights, &args,
                conv->in.channels * conv->kernel * conv->kernel, 1, dense_work(conv, ld));
     return SW_OK;
 }
@@ -105,7 +98,7 @@ static enum sw_status plain_forward(struct sw_hal *hal, const struct sw_sparse_c
     args.values = values->memory;
     args.x = x->memory;
     args.y = y->memory;
-    sw_cpu_run(hal, kernels_of(hal)->sparse_conv_forward, &args,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->sparse_conv_forward, &args,
                args.blocks * positions->conv.out.height, 1, sparse_work(positions, ld));
     return SW_OK;
 }
@@ -120,7 +113,7 @@ static enum sw_status plain_backward_data(struct sw_hal *hal,
     args.dy = dy->memory;
     args.dx = dx->memory;
     args.add = add;
-    sw_cpu_run(hal, kernels_of(hal)->sparse_conv_backward_data, &args,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->sparse_conv_backward_data, &args,
                args.blocks * positions->conv.in.height, 1, sparse_work(positions, ld));
     return SW_OK;
 }
@@ -133,7 +126,7 @@ static enum sw_status plain_backward_weights(struct sw_hal *hal,
     args.dy = dy->memory;
     args.x = x->memory;
     args.dvalues = dvalues->memory;
-    sw_cpu_run(hal, kernels_of(hal)->sparse_conv_backward_weights, &args,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->sparse_conv_backward_weights, &args,
                positions->conv.out.channels, 1, sparse_work(positions, ld));
     return SW_OK;
 }
@@ -198,7 +191,7 @@ static const float *order_values(const struct sw_hal *hal, const struct sw_spars
                                  struct sw_buffer *scratch) {
     struct sw_cpu_order order = {
         .place = tiles->place->memory, .from = values->memory, .to = memory_of(scratch)};
-    sw_cpu_run(hal, sw_cpu_ref_order, &order, positions->nnz, GRAIN_ELEMENTS,
+    sw_cpu_run(hal, sw_cpu_ref_order, &order, positions->nnz, SW_CPU_GRAIN_ELEMENTS,
                (double) positions->nnz);
     return order.to;
 }
@@ -207,7 +200,7 @@ static void run_product(const struct sw_hal *hal, const struct sw_cpu_tile_produ
                         double work) {
     const struct sw_cpu_tiles *t = &product->tiles;
     int64_t once = sw_cpu_samples_at_once(t), groups = (t->samples + once - 1) / once;
-    sw_cpu_run(hal, kernels_of(hal)->tile_product, product, groups * sw_cpu_count_bands(t), 1,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->tile_product, product, groups * sw_cpu_count_bands(t), 1,
                work);
 }
 
@@ -255,7 +248,7 @@ enum sw_status sw_cpu_sparse_conv_backward_weights(
         .chunk = positions->forward.chunk->memory,
         .place = positions->forward.place->memory,
         .dvalues = dvalues->memory};
-    sw_cpu_run(hal, kernels_of(hal)->tile_gradient, &gradient, positions->forward.chunks, 1,
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->tile_gradient, &gradient, positions->forward.chunks, 1,
                sparse_work(positions, ld));
     return SW_OK;
 }

@@ -4,7 +4,6 @@
 
 #include "cpu_planes.h"
 
-#define GRAIN_ELEMENTS 4096
 #define GRAIN_DRAWS 1024
 
 static const struct sw_cpu_planes_kernels kernels_ref = {
@@ -31,7 +30,6 @@ static const struct sw_cpu_planes_kernels kernels_ref = {
     .global_pool = sw_cpu_ref_global_pool,
     .global_pool_backward = sw_cpu_ref_global_pool_backward,
     .dropout = sw_cpu_ref_dropout,
-    .accumulate = sw_cpu_ref_accumulate,
 };
 
 static const struct sw_cpu_planes_kernels kernels_avx2 = {
@@ -62,16 +60,10 @@ static const struct sw_cpu_planes_kernels kernels_avx2 = {
     .global_pool = sw_cpu_ref_global_pool,
     .global_pool_backward = sw_cpu_ref_global_pool_backward,
     .dropout = sw_cpu_ref_dropout,
-    .accumulate = sw_cpu_ref_accumulate,
 };
 
 const struct sw_cpu_planes_kernels *sw_cpu_find_planes_kernels(enum sw_isa isa) {
     return isa >= SW_ISA_AVX2 ? &kernels_avx2 : &kernels_ref;
-}
-
-static const struct sw_cpu_planes_kernels *kernels_of(const struct sw_hal *hal) {
-    const struct sw_cpu_state *state = hal->state;
-    return state->planes;
 }
 
 /* ---- sharing out ----------------------------------------------------------------------------- */
@@ -103,7 +95,7 @@ static enum sw_status run_channels(const struct sw_hal *hal, sw_cpu_kernel *kern
 static enum sw_status clear_border(struct sw_hal *hal, const struct sw_planes *planes, int64_t ld,
                                    struct sw_buffer *x) {
     struct sw_cpu_planes_border args = {.planes = *planes, .x = x->memory};
-    return run_planes(hal, kernels_of(hal)->clear_border, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->clear_border, &args, planes, ld);
 }
 
 static enum sw_status gather(struct sw_hal *hal, const struct sw_buffer *images,
@@ -119,19 +111,19 @@ static enum sw_status gather(struct sw_hal *hal, const struct sw_buffer *images,
                                         .batch = batch,
                                         .x = x->memory};
     sw_cpu_gather_labels(labels, index, batch, labels_out);
-    return run_planes(hal, kernels_of(hal)->gather, &args, planes, sw_hal_lanes(batch));
+    return run_planes(hal, sw_cpu_planes_of(hal)->gather, &args, planes, sw_hal_lanes(batch));
 }
 
 static enum sw_status flatten(struct sw_hal *hal, const struct sw_planes *planes,
                               const struct sw_buffer *x, int64_t ld, struct sw_buffer *y) {
     struct sw_cpu_flatten args = {.planes = *planes, .ld = ld, .x = x->memory, .y = y->memory};
-    return run_planes(hal, kernels_of(hal)->flatten, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->flatten, &args, planes, ld);
 }
 
 static enum sw_status unflatten(struct sw_hal *hal, const struct sw_planes *planes,
                                 const struct sw_buffer *dy, int64_t ld, struct sw_buffer *dx) {
     struct sw_cpu_flatten args = {.planes = *planes, .ld = ld, .x = dx->memory, .y = dy->memory};
-    return run_planes(hal, kernels_of(hal)->unflatten, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->unflatten, &args, planes, ld);
 }
 
 /* ---- bias ------------------------------------------------------------------------------------ */
@@ -141,7 +133,7 @@ static enum sw_status bias_activate(struct sw_hal *hal, const struct sw_planes *
                                     struct sw_buffer *y) {
     struct sw_cpu_planes_activation args = {
         .planes = *planes, .bias = bias->memory, .relu = relu, .y = y->memory};
-    return run_planes(hal, kernels_of(hal)->bias_activate, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->bias_activate, &args, planes, ld);
 }
 
 static enum sw_status bias_backward(struct sw_hal *hal, const struct sw_planes *planes,
@@ -153,7 +145,7 @@ static enum sw_status bias_backward(struct sw_hal *hal, const struct sw_planes *
                                                .relu = relu,
                                                .dy = dy->memory,
                                                .dbias = dbias != NULL ? dbias->memory : NULL};
-    return run_channels(hal, kernels_of(hal)->bias_backward, &args, planes, ld);
+    return run_channels(hal, sw_cpu_planes_of(hal)->bias_backward, &args, planes, ld);
 }
 
 /* ---- batch norm ------------------------------------------------------------------------------ */
@@ -168,7 +160,7 @@ static enum sw_status norm_statistics(struct sw_hal *hal, const struct sw_planes
                                           .x = x->memory,
                                           .mean = mean->memory,
                                           .variance = variance->memory};
-    return run_channels(hal, kernels_of(hal)->norm_statistics, &args, planes, ld);
+    return run_channels(hal, sw_cpu_planes_of(hal)->norm_statistics, &args, planes, ld);
 }
 
 static enum sw_status norm_track(struct sw_hal *hal, int64_t channels, int64_t n, float momentum,
@@ -206,7 +198,7 @@ static enum sw_status norm_apply(struct sw_hal *hal, const struct sw_norm_input 
         args.other = other->memory;
         args.other_planes = *other_planes;
     }
-    return run_planes(hal, kernels_of(hal)->norm_apply, &args, &in->planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->norm_apply, &args, &in->planes, ld);
 }
 
 static enum sw_status norm_backward_sums(struct sw_hal *hal, const struct sw_norm_input *in,
@@ -225,7 +217,7 @@ static enum sw_status norm_backward_sums(struct sw_hal *hal, const struct sw_nor
                                     .dy = dy->memory,
                                     .dscale = dscale->memory,
                                     .dshift = dshift->memory};
-    return run_channels(hal, kernels_of(hal)->norm_backward_sums, &args, &in->planes, ld);
+    return run_channels(hal, sw_cpu_planes_of(hal)->norm_backward_sums, &args, &in->planes, ld);
 }
 
 static enum sw_status norm_backward_data(struct sw_hal *hal, const struct sw_norm_input *in,
@@ -244,7 +236,7 @@ static enum sw_status norm_backward_data(struct sw_hal *hal, const struct sw_nor
                                     .dshift = dshift->memory,
                                     .dy = dy->memory,
                                     .dx = dx->memory};
-    return run_planes(hal, kernels_of(hal)->norm_backward_data, &args, &in->planes,
+    return run_planes(hal, sw_cpu_planes_of(hal)->norm_backward_data, &args, &in->planes,
                       sw_hal_lanes(batch));
 }
 
@@ -253,7 +245,7 @@ static enum sw_status norm_backward_data(struct sw_hal *hal, const struct sw_nor
 static enum sw_status max_pool(struct sw_hal *hal, const struct sw_pooling *pool,
                                const struct sw_buffer *x, int64_t ld, struct sw_buffer *y) {
     struct sw_cpu_pool args = {.pool = *pool, .x = x->memory, .y = y->memory};
-    return run_planes(hal, kernels_of(hal)->max_pool, &args, &pool->in, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->max_pool, &args, &pool->in, ld);
 }
 
 static enum sw_status max_pool_backward(struct sw_hal *hal, const struct sw_pooling *pool,
@@ -262,26 +254,26 @@ static enum sw_status max_pool_backward(struct sw_hal *hal, const struct sw_pool
                                         struct sw_buffer *dx) {
     struct sw_cpu_pool args = {
         .pool = *pool, .x = x->memory, .y = y->memory, .dy = dy->memory, .dx = dx->memory};
-    return run_planes(hal, kernels_of(hal)->max_pool_backward, &args, &pool->in, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->max_pool_backward, &args, &pool->in, ld);
 }
 
 static enum sw_status average_pool(struct sw_hal *hal, const struct sw_pooling *pool,
                                    const struct sw_buffer *x, int64_t ld, struct sw_buffer *y) {
     struct sw_cpu_pool args = {.pool = *pool, .x = x->memory, .y = y->memory};
-    return run_planes(hal, kernels_of(hal)->average_pool, &args, &pool->in, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->average_pool, &args, &pool->in, ld);
 }
 
 static enum sw_status average_pool_backward(struct sw_hal *hal, const struct sw_pooling *pool,
                                             const struct sw_buffer *dy, int64_t ld,
                                             struct sw_buffer *dx) {
     struct sw_cpu_pool args = {.pool = *pool, .dy = dy->memory, .dx = dx->memory};
-    return run_planes(hal, kernels_of(hal)->average_pool_backward, &args, &pool->in, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->average_pool_backward, &args, &pool->in, ld);
 }
 
 static enum sw_status global_pool(struct sw_hal *hal, const struct sw_planes *planes,
                                   const struct sw_buffer *x, int64_t ld, struct sw_buffer *y) {
     struct sw_cpu_global_pool args = {.planes = *planes, .ld = ld, .x = x->memory, .y = y->memory};
-    return run_planes(hal, kernels_of(hal)->global_pool, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->global_pool, &args, planes, ld);
 }
 
 static enum sw_status global_pool_backward(struct sw_hal *hal, const struct sw_planes *planes,
@@ -289,7 +281,7 @@ static enum sw_status global_pool_backward(struct sw_hal *hal, const struct sw_p
                                            struct sw_buffer *dx) {
     struct sw_cpu_global_pool args = {
         .planes = *planes, .ld = ld, .x = dx->memory, .y = dy->memory};
-    return run_planes(hal, kernels_of(hal)->global_pool_backward, &args, planes, ld);
+    return run_planes(hal, sw_cpu_planes_of(hal)->global_pool_backward, &args, planes, ld);
 }
 
 /* ---- elements -------------------------------------------------------------------------------- */
@@ -298,14 +290,8 @@ static enum sw_status dropout(struct sw_hal *hal, uint64_t seed, uint64_t stream
                               int64_t n, struct sw_buffer *x) {
     struct sw_cpu_dropout args = {
         .seed = seed, .stream = stream, .rate = rate, .n = n, .x = x->memory};
-    sw_cpu_run(hal, kernels_of(hal)->dropout, &args, (n + 3) / 4, GRAIN_DRAWS, 4.0 * (double) n);
-    return SW_OK;
-}
-
-static enum sw_status accumulate(struct sw_hal *hal, const struct sw_buffer *from, int64_t n,
-                                 struct sw_buffer *to) {
-    struct sw_cpu_accumulate args = {.from = from->memory, .to = to->memory};
-    sw_cpu_run(hal, kernels_of(hal)->accumulate, &args, n, GRAIN_ELEMENTS, (double) n);
+    sw_cpu_run(hal, sw_cpu_planes_of(hal)->dropout, &args, (n + 3) / 4, GRAIN_DRAWS,
+               4.0 * (double) n);
     return SW_OK;
 }
 
@@ -334,5 +320,4 @@ const struct sw_backend_planes sw_cpu_planes = {
     .global_pool = global_pool,
     .global_pool_backward = global_pool_backward,
     .dropout = dropout,
-    .accumulate = accumulate,
 };

@@ -167,11 +167,6 @@ struct sw_cpu_dropout {
     float *x;
 };
 
-struct sw_cpu_accumulate {
-    const float *from;
-    float *to;
-};
-
 /* ---- kernels --------------------------------------------------------------------------------- */
 
 /* A plane is (block of samples, channel), a row (block of samples, row of pixels, all channels). */
@@ -198,8 +193,7 @@ struct sw_cpu_planes_kernels {
     sw_cpu_kernel *max_pool, *max_pool_backward; /* planes */
     sw_cpu_kernel *average_pool, *average_pool_backward;
     sw_cpu_kernel *global_pool, *global_pool_backward;
-    sw_cpu_kernel *dropout;    /* draws: four elements each */
-    sw_cpu_kernel *accumulate; /* elements */
+    sw_cpu_kernel *dropout; /* draws: four elements each */
 };
 
 sw_cpu_kernel sw_cpu_ref_clear_border, sw_cpu_ref_gather_planes;
@@ -215,7 +209,7 @@ sw_cpu_kernel sw_cpu_ref_norm_backward_sums, sw_cpu_ref_norm_backward_data;
 sw_cpu_kernel sw_cpu_ref_max_pool, sw_cpu_ref_max_pool_backward;
 sw_cpu_kernel sw_cpu_ref_average_pool, sw_cpu_ref_average_pool_backward;
 sw_cpu_kernel sw_cpu_ref_global_pool, sw_cpu_ref_global_pool_backward;
-sw_cpu_kernel sw_cpu_ref_dropout, sw_cpu_ref_accumulate;
+sw_cpu_kernel sw_cpu_ref_dropout;
 
 sw_cpu_kernel sw_cpu_avx2_conv_pack_forward, sw_cpu_avx2_conv_pack_backward;
 sw_cpu_kernel sw_cpu_avx2_conv_forward, sw_cpu_avx2_conv_backward_data;
@@ -223,6 +217,11 @@ sw_cpu_kernel sw_cpu_avx2_conv_backward_weights;
 
 /* The kernels of an instruction set (cpu_planes.c). */
 const struct sw_cpu_planes_kernels *sw_cpu_find_planes_kernels(enum sw_isa isa);
+/* Those of a device that is open. */
+static inline const struct sw_cpu_planes_kernels *sw_cpu_planes_of(const struct sw_hal *hal) {
+    const struct sw_cpu_state *state = hal->state;
+    return state->planes;
+}
 
 /* Slots over buffers whose `memory` is a host pointer: those of convolutions (cpu_conv.c) are put into
  * the table with the others (cpu_planes.c). */

@@ -77,11 +77,3 @@ void sw_cpu_ref_dropout(const void *args, int64_t first, int64_t last) {
             p->x[i] *= (double) words.word[i % 4] * 0x1p-32 < (double) p->rate ? 0.0f : scale;
     }
 }
-
-void sw_cpu_ref_accumulate(const void *args, int64_t first, int64_t last) {
-    const struct sw_cpu_accumulate *p = args;
-    const float *restrict from = p->from;
-    float *restrict to = p->to;
-    for (int64_t i = first; i < last; i++)
-        to[i] += from[i];
-}

@@ -179,11 +179,6 @@ static enum sw_status dropout(struct sw_hal *hal, uint64_t seed, uint64_t stream
     return sw_guard_after(hal, "dropout", sw_cpu_planes.dropout(hal, seed, stream, rate, n, x));
 }
 
-static enum sw_status accumulate(struct sw_hal *hal, const struct sw_buffer *from, int64_t n,
-                                 struct sw_buffer *to) {
-    return sw_guard_after(hal, "accumulate", sw_cpu_planes.accumulate(hal, from, n, to));
-}
-
 const struct sw_backend_planes sw_guard_planes = {
     .clear_border = clear_border,
     .gather = gather,
@@ -209,5 +204,4 @@ const struct sw_backend_planes sw_guard_planes = {
     .global_pool = global_pool,
     .global_pool_backward = global_pool_backward,
     .dropout = dropout,
-    .accumulate = accumulate,
 };
