@@ -82,7 +82,8 @@ static void report_value(struct sw_plan *plan, const struct sw_field *field,
     describe(field, allowed, sizeof allowed);
     if (node->kind == SW_PLAN_LIST && !is_list(field))
         hint = "; to try several values, list them in grid";
-    if (node->kind == SW_PLAN_SCALAR && !node->plain && is_bare(field)) hint = "; write it without quotes";
+    if (node->kind == SW_PLAN_SCALAR && !node->plain && is_bare(field))
+        hint = "; write it without quotes";
     sw_plan_report(plan, node->place, "%s: got %s; allowed is %s%s", field->key,
                    sw_plan_describe(node, got), allowed, hint);
 }
