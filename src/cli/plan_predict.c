@@ -9,6 +9,7 @@
 
 /* Rates of one network and batch size, in FLOP/s, at a few shares of kept weights. */
 enum { POINTS = 3, MAX_NETWORKS = 4 };
+#define MAX_BYTES ((int64_t) 4 << 30) /* of a training that is tried here */
 static const double densities[POINTS] = {1.0, 0.2, 0.02};
 
 struct rates {
@@ -49,7 +50,8 @@ static double rate_at(const struct rates *rates, double density) {
     return rate[POINTS - 1];
 }
 
-/* The rates of a round's network, measured when it is met first; NULL when there are too many. */
+/* The rates of a round's network, measured when it is met first; NULL when there are too many, or when
+ * training it here would take too much memory and time for a plan. */
 static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                                  enum sw_isa isa, struct rates *known, int *n,
                                  const struct rates **out) {
@@ -57,7 +59,7 @@ static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_r
     *out = NULL;
     for (int i = 0; i < *n; i++)
         if (known[i].arch == round->arch && known[i].batch == batch) *out = &known[i];
-    if (*out != NULL || *n == MAX_NETWORKS) return SW_OK;
+    if (*out != NULL || *n == MAX_NETWORKS || round->rank_bytes > MAX_BYTES) return SW_OK;
     struct rates *slot = &known[*n];
     slot->arch = round->arch;
     slot->batch = batch;

@@ -182,7 +182,7 @@ static void print_costs(const struct sw_cli_plan_report *report) {
                describe_time(time, sizeof time, report->seconds), (long long) report->workers,
                report->workers == 1 ? "" : "s");
     else
-        printf("time         not predicted: too many different networks to time\n");
+        printf("time         not predicted: too many networks to time, or too large ones\n");
 }
 
 enum sw_status sw_cli_plan_print_text(const struct sw_cli_plan_report *report) {

@@ -214,8 +214,10 @@ char *sw_proc_describe(const struct sw_proc_event *event, char *out, size_t size
         (void) snprintf(out, size, "ended with exit code %d", event->code);
     } else {
         const char *name = sigdescr_np(event->code);
-        (void) snprintf(out, size, "killed by signal %d (%s)", event->code,
-                        name != NULL ? name : "unknown");
+        /* Whoever else sends it knows why; the kernel is the one that does not tell. */
+        const char *guess = event->code == SIGKILL ? ": out of memory?" : "";
+        (void) snprintf(out, size, "killed by signal %d (%s%s)", event->code,
+                        name != NULL ? name : "unknown", guess);
     }
     return out;
 }

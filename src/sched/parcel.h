@@ -36,8 +36,9 @@ struct sw_parcel_header {
     struct sw_digest identity; /* of what a checkpoint depends on */
     int64_t n_inputs;
     struct sw_parcel_input input[SW_PARCEL_INPUTS];
-    /* Written by the worker meanwhile: 1 asks to take a checkpoint and end. */
-    _Atomic int64_t stop;
+    /* Written by the worker meanwhile: 1 asks to take a checkpoint and end; or to take one and go on, which
+     * the trainer sets to 0 again. */
+    _Atomic int64_t stop, save;
     /* Written by the trainer. */
     _Atomic int64_t ticks; /* grows with every sign of life */
     _Atomic int64_t step, steps;

@@ -204,6 +204,16 @@ void sw_placement_assign(hwloc_topology_t topology, const struct sw_placement_ra
     SW_FREE(&node.free);
 }
 
+void sw_placement_note_alone(int threads, char *note, size_t size) {
+    cpu_set_t allowed;
+    *note = '\0';
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) >= threads)
+        return;
+    (void) snprintf(note, size,
+                    "warning: %d threads have only %d processor%s: they slow each other down",
+                    threads, CPU_COUNT(&allowed), CPU_COUNT(&allowed) == 1 ? "" : "s");
+}
+
 /* ---- together -------------------------------------------------------------------------------- */
 
 /* Only what is needed, and without binding this process to one processor after the other to ask it. */

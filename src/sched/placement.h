@@ -22,6 +22,9 @@ struct sw_placement_rank {
 void sw_placement_assign(hwloc_topology_t topology, const struct sw_placement_rank *ranks, int n,
                          int threads, cpu_set_t *out, char *note, size_t size);
 
+/* What a person should know about a process that trains alone, "" when nothing. */
+void sw_placement_note_alone(int threads, char *note, size_t size);
+
 /* The processors of this rank's trainer; an empty set leaves it unbound. `note` is the same on all ranks: of
  * the first node that has one. Collective. Errors: SW_NOMEM, SW_INTERNAL (MPI). */
 enum sw_status sw_placement_agree(bool works, int threads, cpu_set_t *out, char *note,

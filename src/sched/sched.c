@@ -90,7 +90,11 @@ static enum sw_status set_up_roles(struct rank *rank, const struct sw_sched_obse
 
 /* A process that is alone has nobody to keep away from, and does not know of others like it. */
 static enum sw_status place(struct rank *rank) {
-    if (!rank->site.options->bind || sw_comm_size() == 1) return SW_OK;
+    if (!rank->site.options->bind) return SW_OK;
+    if (sw_comm_size() == 1) {
+        sw_placement_note_alone(rank->site.options->threads, rank->note, sizeof rank->note);
+        return SW_OK;
+    }
     return sw_placement_agree(rank->works, rank->site.options->threads, &rank->site.cpus,
                               rank->note, sizeof rank->note);
 }

@@ -51,8 +51,12 @@ static void tell_progress(void *context, const struct sw_progress *progress) {
 
 static enum sw_checkpoint_need need_checkpoint(void *context) {
     const struct sw_trainer_sink *to = context;
-    const struct sw_parcel_header *header = to->parcel->header;
+    struct sw_parcel_header *header = to->parcel->header;
     if (atomic_load_explicit(&header->stop, memory_order_relaxed) != 0) return SW_CHECKPOINT_END;
+    if (atomic_load_explicit(&header->save, memory_order_relaxed) != 0) {
+        atomic_store_explicit(&header->save, 0, memory_order_relaxed);
+        return SW_CHECKPOINT_SAVE;
+    }
     bool due = sw_clock_monotonic() - to->saved_at >= header->checkpoint_seconds;
     return due ? SW_CHECKPOINT_SAVE : SW_CHECKPOINT_NONE;
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "signals.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/system.h"
 #include "sweepstake/text.h"
@@ -140,6 +141,15 @@ static enum sw_activity activity_of(const struct sw_worker *worker) {
     return worker->state == SW_WORKER_LOADING ? SW_ACTIVITY_STORE : SW_ACTIVITY_IDLE;
 }
 
+/* Whoever sends SIGTERM kills a little later, and rank 0, which decides, may be gone: a checkpoint is taken at
+ * once. The training goes on meanwhile. */
+static void look_for_signals(struct sw_worker *worker) {
+    bool at_once;
+    if (worker->warned || sw_signals_seen(&at_once) == NULL || !at_once) return;
+    worker->warned = true;
+    atomic_store_explicit(&worker->parcel.header->save, 1, memory_order_relaxed);
+}
+
 enum sw_status sw_worker_step(struct sw_worker *worker, const struct sw_times *times, bool *busy) {
     double silence = worker->site->silent_seconds;
     if (worker->state == SW_WORKER_ENDED) return SW_OK;
@@ -148,6 +158,7 @@ enum sw_status sw_worker_step(struct sw_worker *worker, const struct sw_times *t
         return end(worker, SW_FAIL(SW_INTERNAL, "rank 0 has been silent for %g s", silence), false);
     }
     if (worker->state == SW_WORKER_LOADING) SW_TRY(sw_worker_load(worker, times, busy));
+    if (worker->state == SW_WORKER_TRAINING) look_for_signals(worker);
     if (worker->state == SW_WORKER_TRAINING) SW_TRY(sw_worker_watch(worker, times, busy));
     if (times->now - worker->beat_at < fmin(SW_BEAT_SECONDS, worker->site->lost_seconds / 4))
         return SW_OK;

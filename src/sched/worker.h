@@ -29,6 +29,7 @@ struct sw_worker {
     int64_t ticks;      /* of the trainer, at the last look */
     double ticked_at;   /* patient time when they last grew */
     bool hung;          /* killed for that */
+    bool warned;        /* by a signal after which one is killed */
     bool saving;        /* asked to give back its round, and to begin none */
     int64_t notes;      /* of the trainer, told so far */
     double heard_at;    /* patient time of the last message from rank 0 */

@@ -116,6 +116,20 @@ class Checkpoint(Case):
         self.assertIn(f"resumes at step {saved} of 200000", log) # to the very step
         self.check_end(log, saved)
 
+    def test_term_of_a_worker_alone(self):
+        """It cannot know whether rank 0 is still there to decide: it saves, and trains on."""
+        process = start("run", SMOKE, *self.words, "--checkpoint", "1000", ranks=2)
+        self.addCleanup(kill_all, process)
+        wait_until(lambda: trainers(process), 20, "a trainer")
+        time.sleep(0.5)
+        os.kill(parent_of(parent_of(trainers(process)[0])), signal.SIGTERM)
+        wait_until(lambda: saved_step(self.store) > 0, 20, "a checkpoint")
+        before = saved_step(self.store)
+        kill_all(process)
+        out, err = process.communicate(timeout=10)
+        self.assertNotIn("stopping", out + err)
+        self.check_end(self.resume(ranks=2), before)
+
     def test_plan_tells_the_size(self):
         process = self.begin()
         plan = self.json_of("plan", SMOKE, *self.words)

@@ -210,6 +210,11 @@ class Sweep(Case):
         for word in ("26 distinct", "mlp-24-12", "synthetic", "prune.rate: 0.2", "per worker", "FLOP"):
             self.assertIn(word, text)
 
+    def test_plan_of_a_network_too_large_to_try(self):
+        text = self.run_ok("plan", SMOKE, "--set", "model.name=mlp-40000-40000").stdout
+        self.assertIn("not predicted: too many networks to time, or too large ones", text)
+        self.assertIsNone(self.json_of("plan", SMOKE, "--set", "model.name=mlp-40000-40000")["predicted_seconds"])
+
     def test_nothing_is_overwritten_and_resume_goes_on(self):
         self.sweep(self.store)
         digest = self.digest(self.store)

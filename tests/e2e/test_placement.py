@@ -82,3 +82,9 @@ class Placement(Case):
         with h5py.File(self.store, "r") as file:
             cores = {row["cores"].decode() for row in file["rounds"][()]}
         self.assertEqual([numbers(one) for one in cores], [set(CPUS)])
+
+    def test_alone_with_more_threads_than_processors(self):
+        words = ("--set", f"store={self.store}", "--set", "prune.rounds=0", "--threads", len(CPUS) + 1)
+        result = self.run_ok("run", SMOKE, *words)
+        self.assertEqual(result.stderr, f"sweepstake: warning: {len(CPUS) + 1} threads have only {len(CPUS)} "
+                                        f"processor{'s' * (len(CPUS) > 1)}: they slow each other down\n")

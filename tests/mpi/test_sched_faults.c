@@ -59,7 +59,7 @@ static void a_crash_is_tried_again(void) {
     sw_rig.on_round = stop_trainers;
     sw_rig.on_tick = kill_stopped;
     SW_TEST_OK(sw_rig_run());
-    check_notice("the trainer was killed by signal 9 (Killed) (attempt 1 of 2)");
+    check_notice("the trainer was killed by signal 9 (Killed: out of memory?) (attempt 1 of 2)");
     check_digest();
     for (int64_t row = 0; row < sw_rig.sweep.n_rounds; row++) {
         CU_ASSERT_EQUAL(sw_rig_state(row, &record), SW_ROUND_COMMITTED);
@@ -100,7 +100,7 @@ static void a_round_that_always_crashes_has_failed(void) {
     CU_ASSERT_EQUAL(sw_rig_state(0, &record), SW_ROUND_COMMITTED);
     CU_ASSERT_STRING_EQUAL(record.result.status, "failed");
     CU_ASSERT_STRING_EQUAL(record.result.reason,
-                           "the trainer was killed by signal 9 (Killed), 2 times");
+                           "the trainer was killed by signal 9 (Killed: out of memory?), 2 times");
     CU_ASSERT_EQUAL(record.measured.attempt, 2);
     check_theta0();
     /* The next round needs it: never run, and never will be. */

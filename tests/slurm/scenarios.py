@@ -31,7 +31,8 @@ NOTES = """\
   requeued job, here 5 s and the turn of its scheduler (cred_expire=5), by default about 2 minutes.
 - to training: seconds from there (without a restart: from the disturbance) until a disturbed round was handed to a
   worker again. To a result: from the restart until the first round was finished.
-- saved, lost: rounds in training when it happened that went on where they were, and that began again.
+- saved, lost: of the rounds in training when it happened, those that went on where they were, and those that began
+  again. (One that was past its last step is finished, and is in neither.)
 - repeated: rounds that were finished before and trained again.
 - useful: seconds of training steps and evaluations whose result is in the store / (workers x seconds in which Slurm
   called the job running).
@@ -84,6 +85,18 @@ def rounds_of(store):
 def useful_seconds(rounds):
     """Training whose result is kept; what was saved and went on counts once, what was thrown away does not."""
     return sum(float(record["train_seconds"] + record["evaluate_seconds"]) for record in rounds.values())
+
+
+def can_train(rounds, workers):
+    """How many rounds of SHORT could be in training after `rounds`."""
+    done = {(int(record["trial"]), int(record["round"]), record["control"].decode()) for record in rounds.values()}
+    ready = 0
+    for trial in range(4):
+        for number in range(4):
+            ticket = (trial, number, "ticket")
+            ready += ticket not in done and (number == 0 or (trial, number - 1, "ticket") in done)
+            ready += number > 0 and ticket in done and (trial, number, "reinit") not in done
+    return min(ready, workers)
 
 
 def after(rounds, moment, value):
@@ -149,14 +162,27 @@ class Scenario:
 
     def row(self, hit_rounds, recovered=None):
         """Cells of the table. `recovered`: when the work went on, if it did without a restart."""
+        return self.cells([(self.moment, hit_rounds)], recovered)
+
+    def cells(self, hits, recovered=None):
+        """`hits`: when something happened, and how many rounds were in training."""
         repeated = sum(self.before[row]["started"] != self.rounds[row]["started"] for row in self.before)
         saved = self.bench.log(self.name)[len(self.log_before):].count(": resumes at step")
-        again = next((begin for begin, _ in self.watch.spans if begin > self.moment), None)
+        lost = sum(n for _, n in hits) - saved - sum(self.ended_on_the_way(moment) for moment, _ in hits)
+        again = self.next_start(self.moment)
         origin = again or self.moment
         training = recovered - self.moment if recovered else after(self.rounds, origin, started)
         return (self.watch.restarts, seconds(again - self.moment if again else None), seconds(training),
-                seconds(after(self.rounds, again, ended) if again else None), saved, hit_rounds - saved, repeated,
+                seconds(after(self.rounds, again, ended) if again else None), saved, lost, repeated,
                 f"{100 * self.share():.0f} %", "equal" if self.digest == self.bench.digest else "DIFFERENT")
+
+    def next_start(self, moment):
+        return next((begin for begin, _ in self.watch.spans if begin > moment), None)
+
+    def ended_on_the_way(self, moment):
+        """Rounds that were past their last step when the job was stopped: they are finished, not saved."""
+        again = self.next_start(moment) or moment
+        return sum(moment <= ended(record) < again for record in self.rounds.values())
 
 
 def seconds(value):
@@ -181,8 +207,14 @@ def time_limit(bench):
     scenario = Scenario(bench, "limit", options=["--time=3"])
     scenario.wait_for_line("stopping: SIGUSR1")
     scenario.hit(lambda: None)
+    hits = []
+    while scenario.watch.end is None:
+        stops = bench.log("limit").count("stopping: SIGUSR1")
+        if stops > len(hits):
+            hits.append((time.time(), can_train(rounds_of(scenario.store), 3)))
+        time.sleep(0.1)
     scenario.finish()
-    return scenario.row(3 * scenario.watch.restarts)
+    return scenario.cells(hits)
 
 
 def without_restart(name, victim, line, words=()):

@@ -169,6 +169,7 @@ static void a_crash_is_an_event(void) {
         int number;
         const char *text;
     } cases[] = {{SIGSEGV, "killed by signal 11 (Segmentation fault)"},
+                 {SIGKILL, "killed by signal 9 (Killed: out of memory?)"},
                  {SIGABRT, "killed by signal 6 (Aborted)"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int socket;
