@@ -31,20 +31,6 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* ---- out = W in ------------------------------------------------------------------------------ */
 
-/* One of four values that are in both halves of a vector, in all its lanes. */
-static inline __attribute__((always_inline)) __m256 spread(__m256 four, const int which) {
-    switch (which) {
-    case 0:
-        return _mm256_permute_ps(four, 0x00);
-    case 1:
-        return _mm256_permute_ps(four, 0x55);
-    case 2:
-        return _mm256_permute_ps(four, 0xaa);
-    default:
-        return _mm256_permute_ps(four, 0xff);
-    }
-}
-
 /* Add n places to the sums: place t to those of stream t % streams. Values are read four at a time,
  * as loads are what limits this loop. */
 static inline __attribute__((always_inline)) void add_places(__m256 *sum, const float *tile,

@@ -7,6 +7,20 @@
 
 #define FLOATS 8 /* of a vector */
 
+/* One of four values that are in both halves of a vector, in all its lanes. */
+static inline __attribute__((always_inline)) __m256 spread(__m256 four, const int which) {
+    switch (which) {
+    case 0:
+        return _mm256_permute_ps(four, 0x00);
+    case 1:
+        return _mm256_permute_ps(four, 0x55);
+    case 2:
+        return _mm256_permute_ps(four, 0xaa);
+    default:
+        return _mm256_permute_ps(four, 0xff);
+    }
+}
+
 /* Sums of the lanes of four vectors. Shuffles and additions: horizontal additions are three of these each. */
 static inline __m128 add_lanes(__m256 a, __m256 b, __m256 c, __m256 d) {
     __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
