@@ -21,10 +21,10 @@ struct sw_conv_view {
 struct sw_conv_visit {
     int32_t row;          /* channel of the result */
     int32_t first, count; /* its taps are first .. first + count */
-    int32_t run;          /* visits from this one on that have the same count, this one included */
     int32_t ahead;        /* pixels from the block's first plane to rows to fetch meanwhile */
 };
-/* Visits whose gradients are made together; their sums fit a kernel's stack. */
+#define SW_CONV_PARTS 64 /* most parts */
+/* Visits whose gradients one thread makes. */
 #define SW_CONV_CHUNK 4096 /* most taps */
 struct sw_conv_chunk {
     int32_t block, first, last; /* visits first .. last of that block */
@@ -33,6 +33,7 @@ struct sw_conv_tiles {
     int64_t
         parts; /* along each side; all of stride 1 in what they read, unless there is only one */
     int64_t block, blocks;    /* most channels of a block; how many blocks */
+    int64_t span;             /* tiles side by side that a visit does in turn */
     int64_t ahead;            /* rows to fetch in a visit */
     int64_t chunks;           /* 0: not for gradients of weights */
     struct sw_buffer *start;  /* int32[parts parts blocks + 1]: first visit of each block */

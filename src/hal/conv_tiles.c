@@ -8,10 +8,13 @@
 
 #define TILE_HEIGHT 2 /* of the largest tile */
 #define TILE_WIDTH 4
-#define NEAR_BYTES 24576     /* of the nearest cache that a tile's input may take */
+#define NEAR_BYTES 24576 /* of the nearest cache that a tile's input may take */
+#define VISIT_TAPS 32    /* blocks grow until visits have that many */
+#define FEW_TAPS 24      /* a visit with fewer, or with fewer for a channel, does LONG_SPAN tiles */
+#define THIN_TAPS 0.6
+#define LONG_SPAN 8
 #define LARGEST_OFFSET 65536 /* pixels; offsets are 16-bit numbers */
-#define LARGEST_AREA 1024    /* pixels of a kernel: a visit's gradients have to fit a chunk */
-#define LARGEST_STRIDE 8     /* there are stride^2 parts */
+#define LARGEST_AREA 1024    /* pixels of a kernel: a visit has to fit a chunk */
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -30,31 +33,41 @@ static int64_t pixels_of(const struct sw_planes *planes) {
 }
 
 int sw_hal_conv_has_tiles(enum sw_isa isa, const struct sw_conv *conv) {
-    return isa >= SW_ISA_AVX2 && conv->stride <= LARGEST_STRIDE &&
+    return isa >= SW_ISA_AVX2 && conv->stride * conv->stride <= SW_CONV_PARTS &&
            conv->kernel * conv->kernel <= LARGEST_AREA && pixels_of(&conv->in) <= LARGEST_OFFSET &&
            pixels_of(&conv->out) <= LARGEST_OFFSET;
 }
 
-/* Channels of a block, of `from`: tiles of results `step` pixels apart, each of which reads `side` x `side`
- * pixels. */
-static int64_t choose_block(const struct sw_planes *from, int64_t side, int64_t step) {
+/* Channels whose part of what a tile reads fits the nearest cache: tiles of results `step` pixels apart, of
+ * which each reads `side` x `side` pixels of `from`. */
+static int64_t count_near(int64_t side, int64_t step) {
     int64_t pixels = ((TILE_HEIGHT - 1) * step + side) * ((TILE_WIDTH - 1) * step + side);
-    int64_t fit = NEAR_BYTES / (pixels * SW_HAL_LANES * (int64_t) sizeof(float));
-    fit = least(fit, least(SW_CONV_CHUNK / (side * side), LARGEST_OFFSET / pixels_of(from)));
-    int64_t blocks = (from->channels + most(fit, 1) - 1) / most(fit, 1);
-    return (from->channels + blocks - 1) / blocks;
+    return most(1, NEAR_BYTES / (pixels * SW_HAL_LANES * (int64_t) sizeof(float)));
 }
 
-static void size_forward(const struct sw_conv *conv, struct sw_conv_tiles *tiles) {
+/* Blocks of `from`'s channels; `nnz` taps are in `cells` of a channel and a visit. Where visits would have
+ * few taps, their own cost weighs more than a nearer cache: blocks grow, and visits do tiles in turn, whose
+ * rows the processor then fetches ahead by itself (not where they are `step` pixels apart). */
+static void size_blocks(const struct sw_planes *from, int64_t side, int64_t step, int64_t cells,
+                        int64_t nnz, struct sw_conv_tiles *tiles) {
+    int64_t block = most(count_near(side, step), VISIT_TAPS * cells / most(nnz, 1));
+    block = least(block, least(SW_CONV_CHUNK / (side * side), LARGEST_OFFSET / pixels_of(from)));
+    tiles->blocks = (from->channels + block - 1) / block;
+    tiles->block = (from->channels + tiles->blocks - 1) / tiles->blocks;
+    int few = nnz * tiles->block < FEW_TAPS * cells || (double) nnz < THIN_TAPS * (double) cells;
+    tiles->span = few && step == 1 ? LONG_SPAN : 1;
+}
+
+static void size_forward(const struct sw_conv *conv, int64_t nnz, struct sw_conv_tiles *tiles) {
     tiles->parts = 1;
-    tiles->block = choose_block(&conv->in, conv->kernel, conv->stride);
-    tiles->blocks = (conv->in.channels + tiles->block - 1) / tiles->block;
+    size_blocks(&conv->in, conv->kernel, conv->stride, conv->out.channels * conv->in.channels, nnz,
+                tiles);
 }
 
-static void size_backward(const struct sw_conv *conv, struct sw_conv_tiles *tiles) {
+static void size_backward(const struct sw_conv *conv, int64_t nnz, struct sw_conv_tiles *tiles) {
     tiles->parts = conv->stride;
-    tiles->block = choose_block(&conv->out, (conv->kernel + conv->stride - 1) / conv->stride, 1);
-    tiles->blocks = (conv->out.channels + tiles->block - 1) / tiles->block;
+    size_blocks(&conv->out, (conv->kernel + conv->stride - 1) / conv->stride, 1,
+                conv->out.channels * conv->in.channels * conv->stride * conv->stride, nnz, tiles);
 }
 
 static int64_t count_blocks(const struct sw_conv_tiles *tiles) {
@@ -157,9 +170,6 @@ static struct sw_conv_visit *fill_block(struct making *m, int64_t block, int32_t
         visits[i].first = next[visits[i].row] = *first;
         *first += visits[i].count;
     }
-    for (int64_t i = n - 1; i >= 0; i--)
-        visits[i].run = i + 1 < n && visits[i + 1].count == visits[i].count ? visits[i + 1].run + 1
-                                                                            : 1;
     fill_ahead(m, visits, n, least(m->tiles->block, m->from->channels - within * m->tiles->block));
     return visits + n;
 }
@@ -258,7 +268,7 @@ static enum sw_status create_tiles(const struct sw_csr *csr, struct sw_sparse_co
                        .to = backward ? &conv->in : &conv->out,
                        .tiles = backward ? &sparse->backward : &sparse->forward,
                        .nnz = csr->nnz};
-    (backward ? size_backward : size_forward)(conv, m.tiles);
+    (backward ? size_backward : size_forward)(conv, csr->nnz, m.tiles);
     m.cells = count_blocks(m.tiles) * m.to->channels;
     m.tiles->ahead = choose_ahead(&m);
     enum sw_status status = alloc_making(&m);
@@ -315,8 +325,8 @@ static int64_t predict(const struct sw_conv_tiles *tiles, int64_t rows, int64_t 
 
 int64_t sw_hal_conv_tiles_predict_bytes(const struct sw_conv *conv, int64_t nnz) {
     struct sw_conv_tiles forward = {0}, backward = {0};
-    size_forward(conv, &forward);
-    size_backward(conv, &backward);
+    size_forward(conv, nnz, &forward);
+    size_backward(conv, nnz, &backward);
     return predict(&forward, conv->out.channels, nnz) + predict(&backward, conv->in.channels, nnz) +
            count_chunks(&forward, nnz) * (int64_t) sizeof(struct sw_conv_chunk);
 }

@@ -2,8 +2,7 @@
  * per output pixel 4 gradients and 3 inputs are loaded for 12 FMAs, and lanes are added in the end. The
  * outputs go in parts whose gradients stay in the nearest cache while all taps pass, and the taps in parts
  * whose inputs stay in the second one. */
-#include <immintrin.h>
-
+#include "avx2_lanes.h"
 #include "cpu_planes.h"
 
 #define LANES SW_HAL_LANES
@@ -49,12 +48,6 @@ static void fill_pixels(const struct sw_conv *c, struct gradient_part *part) {
             part->x_at[i] = x + ox * c->stride * LANES;
         }
     }
-}
-
-/* Add the lanes of four vectors: pairs, pairs of pairs, then the two halves. */
-static inline __m128 add_lanes(__m256 a, __m256 b, __m256 c, __m256 d) {
-    __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
 }
 
 /* Bring into the second cache what a part reads of x, and what the next copy reads of dy: more

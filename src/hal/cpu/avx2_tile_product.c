@@ -1,15 +1,15 @@
 /* Sparse convolutions for AVX2 and FMA, forward and backward to the input. The sums of a tile of results
  * stay in registers while the taps of one channel of results in one block of input channels are added:
  * for each a weight in all lanes, and one multiplication for each pixel with operands from the nearest
- * cache. Visits come in runs of equal count, so that the processor foresees nearly every jump. */
+ * cache. Visits are sorted by count, so that the processor foresees nearly every jump. */
+#include "avx2_lanes.h"
 #include "avx2_tiles.h"
 
 #define CHUNK 4 /* taps at a time; their weights are one load */
 
 /* Add n taps, CHUNK or fewer, to the sums. `in` are the corners of the groups. */
 INLINE void add_taps(__m256 *sum, const float *const *in, const uint16_t *offset,
-                     const float *values, const int n, const int width, const int groups,
-                     const int64_t step) {
+                     const float *values, const int n, const struct shape s) {
     __m256 four = _mm256_setzero_ps();
     if (n == CHUNK) four = _mm256_broadcast_ps((const __m128 *) (const void *) values);
 #pragma GCC unroll 4
@@ -17,83 +17,105 @@ INLINE void add_taps(__m256 *sum, const float *const *in, const uint16_t *offset
         const int64_t at = (int64_t) offset[k] * LANES;
         const __m256 value = n == CHUNK ? spread(four, k) : _mm256_broadcast_ss(values + k);
 #pragma GCC unroll 8
-        for (int i = 0; i < width * groups; i++)
-            sum[i] = _mm256_fmadd_ps(value, _mm256_loadu_ps(in[i / width] + at + i % width * step),
-                                     sum[i]);
+        for (int i = 0; i < s.width * s.groups; i++)
+            sum[i] = _mm256_fmadd_ps(
+                value, _mm256_loadu_ps(in[i / s.width] + at + i % s.width * s.step), sum[i]);
     }
 }
 
-/* A run of visits whose count is a multiple of CHUNK plus `rest`. */
-INLINE void do_run(const struct sw_cpu_tile_product *p, const struct sw_conv_visit *visits,
-                   const struct tile *tile, int start, const int rest, const int width,
-                   const int groups, const int64_t step) {
-    const struct sw_cpu_tiles *t = &p->tiles;
-    const int32_t run = visits->run, chunks = visits->count / CHUNK;
-    const float *in[4] = {NULL};
+/* The taps of one visit and one tile. */
+INLINE void do_visit(const struct sw_cpu_tiles *t, const float *values,
+                     const struct sw_conv_visit *visit, const float *const *in, float *out,
+                     int start, const struct shape s) {
+    const uint16_t *offset = t->offset + visit->first;
+    __m256 sum[VECTORS];
+    values += visit->first;
+#pragma GCC unroll 8
+    for (int i = 0; i < s.width * s.groups; i++)
+        sum[i] = _mm256_setzero_ps();
+    if (!start)
+#pragma GCC unroll 8
+        for (int i = 0; i < s.width * s.groups; i++)
+            sum[i] = _mm256_loadu_ps(out + group_at(i / s.width, t->out_row, t->out_samples) +
+                                     i % s.width * s.out_step);
+    for (int32_t c = visit->count / CHUNK; c > 0; c--, offset += CHUNK, values += CHUNK)
+        add_taps(sum, in, offset, values, CHUNK, s);
+    if ((visit->count & 2) != 0) {
+        add_taps(sum, in, offset, values, 2, s);
+        offset += 2;
+        values += 2;
+    }
+    if ((visit->count & 1) != 0) add_taps(sum, in, offset, values, 1, s);
+#pragma GCC unroll 8
+    for (int i = 0; i < s.width * s.groups; i++)
+        _mm256_storeu_ps(out + group_at(i / s.width, t->out_row, t->out_samples) +
+                             i % s.width * s.out_step,
+                         sum[i]);
+}
+
+/* What the kernel of one tile is told. */
+struct product {
+    const struct sw_cpu_tiles *part;
+    const float *values;
+    int add;
+};
+
+/* Visits up to `end` of one block; they set the sums when `start` is not 0, or add to them. */
+INLINE void do_visits(const struct sw_cpu_tiles *t, const float *values,
+                      const struct sw_conv_visit *visit, const struct sw_conv_visit *end,
+                      const struct tile *tile, int start, const struct shape s) {
+    for (; visit < end; visit++) {
+        float *out = tile->out + visit->row * t->out_plane;
+        const float *ahead = tile->ahead + visit->ahead * LANES, *corner = tile->in;
+        fetch_tile(t, tile->out + visit[1].row * t->out_plane, s.groups);
+        for (int64_t n = 0; n < tile->count; n++) {
+            const float *in[4] = {NULL};
 #pragma GCC unroll 4
-    for (int g = 0; g < groups; g++)
-        in[g] = tile->in + group_at(g, t->in_row, t->in_samples);
-    for (int32_t v = 0; v < run; v++) {
-        float *out = tile->out + visits[v].row * t->out_plane;
-        const uint16_t *offset = t->offset + visits[v].first;
-        const float *values = p->values + visits[v].first;
-        __m256 sum[VECTORS];
-        fetch_tile(t, tile->out + visits[v + 1].row * t->out_plane, groups);
-        fetch_ahead(tile->ahead + visits[v].ahead * LANES, t->in_pitch, t->ahead, step);
-#pragma GCC unroll 8
-        for (int i = 0; i < width * groups; i++)
-            sum[i] = _mm256_setzero_ps();
-        if (!start)
-#pragma GCC unroll 8
-            for (int i = 0; i < width * groups; i++)
-                sum[i] = _mm256_loadu_ps(out + group_at(i / width, t->out_row, t->out_samples) +
-                                         i % width * t->out_step);
-        for (int32_t c = 0; c < chunks; c++, offset += CHUNK, values += CHUNK)
-            add_taps(sum, in, offset, values, CHUNK, width, groups, step);
-        add_taps(sum, in, offset, values, rest, width, groups, step);
-#pragma GCC unroll 8
-        for (int i = 0; i < width * groups; i++)
-            _mm256_storeu_ps(out + group_at(i / width, t->out_row, t->out_samples) +
-                                 i % width * t->out_step,
-                             sum[i]);
+            for (int g = 0; g < s.groups; g++)
+                in[g] = corner + group_at(g, t->in_row, t->in_samples);
+            fetch_ahead(ahead, t->in_pitch, t->ahead, s.step);
+            do_visit(t, values, visit, in, out, start, s);
+            corner += s.width * s.step;
+            ahead += s.width * s.step;
+            out += s.width * s.out_step;
+        }
     }
 }
 
 /* All blocks of one tile. */
-INLINE void do_tile(const void *args, const struct tile *tile, const int width, const int groups,
-                    const int64_t step) {
-    const struct sw_cpu_tile_product *p = args;
-    const struct sw_cpu_tiles *t = &p->tiles;
+INLINE void do_tile(const void *args, const struct tile *tile, const struct shape s) {
+    const struct product *p = args;
+    const struct sw_cpu_tiles t = *p->part; /* nothing that is stored can change a copy */
     struct tile at = *tile;
-    for (int64_t b = 0; b < t->blocks; b++) {
-        const struct sw_conv_visit *visits = t->visits + t->start[b];
-        const struct sw_conv_visit *end = t->visits + t->start[b + 1];
-        const int start = b == 0 && !p->add;
-        for (; visits < end; visits += visits->run)
-            switch (visits->count % CHUNK) {
-            case 0:
-                do_run(p, visits, &at, start, 0, width, groups, step);
-                break;
-            case 1:
-                do_run(p, visits, &at, start, 1, width, groups, step);
-                break;
-            case 2:
-                do_run(p, visits, &at, start, 2, width, groups, step);
-                break;
-            default:
-                do_run(p, visits, &at, start, 3, width, groups, step);
-            }
-        at.in += t->block * t->in_plane;
-        at.ahead += t->block * t->in_plane;
+    for (int64_t b = 0; b < t.blocks; b++) {
+        do_visits(&t, p->values, t.visits + t.start[b], t.visits + t.start[b + 1], &at,
+                  b == 0 && !p->add, s);
+        at.in += t.block * t.in_plane;
+        at.ahead += t.block * t.in_plane;
     }
 }
 
 DEFINE_SHAPES
 
+/* Part of a unit: one band of one part, from column x on. */
+static void do_part(const struct product *product, int64_t sample, int64_t samples, int64_t band,
+                    int64_t x) {
+    const struct sw_cpu_tiles *t = product->part;
+    const int64_t width = t->width - x < t->span * TILE_WIDTH ? t->width - x : t->span * TILE_WIDTH;
+    if (band >= sw_cpu_count_bands(t)) return;
+    walk_samples(t, shapes, product, sample, samples, band, x, width);
+}
+
 void sw_cpu_avx2_tile_product(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_tile_product *p = args;
-    const struct sw_cpu_tiles *t = &p->tiles;
-    int64_t bands = sw_cpu_count_bands(t);
-    for (int64_t unit = first; unit < last; unit++)
-        walk_band(t, shapes, p, unit / bands * sw_cpu_samples_at_once(t), unit % bands);
+    const struct sw_cpu_tiles *t = p->parts;
+    const int64_t bands = sw_cpu_count_bands(t), at_once = sw_cpu_samples_at_once(t);
+    for (int64_t unit = first; unit < last; unit++) {
+        int64_t sample = unit / bands * at_once;
+        int64_t samples = t->samples - sample < at_once ? t->samples - sample : at_once;
+        for (int64_t x = 0; x < t->width; x += t->span * TILE_WIDTH)
+            for (int64_t i = 0; i < p->n_parts; i++)
+                do_part(&(struct product){t + i, p->values, p->add}, sample, samples, unit % bands,
+                        x);
+    }
 }

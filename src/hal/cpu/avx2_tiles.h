@@ -7,17 +7,28 @@
 
 #define LANES SW_HAL_LANES
 
+#define TILE_WIDTH 4
 #define VECTORS 8 /* of the largest tile */
 #define INLINE static inline __attribute__((always_inline))
 
 /* Shapes of tiles; PAIR: 2 x 2 pixels of two blocks of samples, for the smallest images. */
-enum tile_shape { TILE_4X2, TILE_4X1, TILE_PAIR, TILE_2X2, TILE_2X1, TILE_1X1, TILE_SHAPES };
+enum tile_shape { TILE_4X2, TILE_PAIR, TILE_2X2, TILE_4X1, TILE_2X1, TILE_1X1, TILE_SHAPES };
+#define TILE_STEPS 4
 
-/* The corner of what a tile reads in the first plane, its first result, and rows to fetch early. */
+/* One or more tiles side by side: the corner of what the first one reads in the first plane, its first
+ * result, and what to fetch early, rows that tiles below read and their results. */
 struct tile {
     const float *in, *ahead;
     float *out;
-    int64_t step; /* floats between what neighbours read */
+    const float *below;
+    int64_t step, out_step; /* floats between what neighbours read, and between neighbours */
+    int64_t count;          /* of tiles */
+};
+
+/* What is known of a tile when its kernel is compiled: pixels, and floats as in struct tile. */
+struct shape {
+    int width, groups;
+    int64_t step, out_step;
 };
 
 /* From the corner of a group to that of the tile, in what is read (or written). */
@@ -27,43 +38,70 @@ INLINE int64_t group_at(const int group, int64_t row, int64_t samples) {
 
 typedef void tile_function(const void *args, const struct tile *tile);
 
-/* Do the tiles of a row of n samples' worth of pixels. */
-INLINE void walk_row(const struct sw_cpu_tiles *t, tile_function *const *shapes, const void *args,
-                     struct tile tile, int64_t rows, int64_t samples) {
-    int64_t width = t->width;
-    while (width > 0) {
-        int64_t n = width >= 4 ? 4 : width >= 2 ? 2 : 1;
-        if (n == 4)
-            shapes[rows == 2 ? TILE_4X2 : TILE_4X1](args, &tile);
-        else if (n == 2)
-            shapes[rows != 2 ? TILE_2X1 : samples == 2 ? TILE_PAIR : TILE_2X2](args, &tile);
-        else
-            for (int64_t r = 0; r < rows; r++)
-                shapes[TILE_1X1](args, &(struct tile){.in = tile.in + r * t->in_row,
-                                                      .ahead = tile.ahead,
-                                                      .out = tile.out + r * t->out_row,
-                                                      .step = tile.step});
-        width -= n;
-        tile.in += n * t->in_step;
-        tile.ahead += n * t->in_step;
-        tile.out += n * t->out_step;
+/* Move on by n pixels. */
+INLINE void move_tile(const struct sw_cpu_tiles *t, struct tile *tile, int64_t n) {
+    tile->in += n * t->in_step;
+    tile->ahead += n * t->in_step;
+    tile->out += n * t->out_step;
+    tile->below += n * t->out_step;
+}
+
+/* The row of the table of shapes. */
+INLINE int64_t find_steps(const struct sw_cpu_tiles *t) {
+    if (t->out_step == LANES && t->in_step <= 2 * LANES) return t->in_step / LANES;
+    return t->in_step == LANES && t->out_step == 2 * LANES ? 3 : 0;
+}
+
+/* Do one or more tiles at the left of `width` pixels; returns how many pixels. */
+INLINE int64_t do_tiles(const struct sw_cpu_tiles *t, tile_function *const *shapes,
+                        const void *args, struct tile tile, int64_t width, int64_t rows,
+                        int64_t samples) {
+    if (width >= TILE_WIDTH) {
+        tile.count = width / TILE_WIDTH < t->span ? width / TILE_WIDTH : t->span;
+        shapes[rows == 2 ? TILE_4X2 : TILE_4X1](args, &tile);
+        return tile.count * TILE_WIDTH;
+    }
+    if (width >= 2) {
+        shapes[rows != 2 ? TILE_2X1 : samples == 2 ? TILE_PAIR : TILE_2X2](args, &tile);
+        return 2;
+    }
+    for (int64_t r = 0; r < rows; r++, tile.in += t->in_row, tile.out += t->out_row)
+        shapes[TILE_1X1](args, &tile);
+    return 1;
+}
+
+/* Do `width` pixels from column x on, of one band of `samples` blocks of samples: two only of the smallest
+ * images. */
+INLINE void walk_band(const struct sw_cpu_tiles *t,
+                      tile_function *const shapes[TILE_STEPS][TILE_SHAPES], const void *args,
+                      int64_t sample, int64_t samples, int64_t band, int64_t x, int64_t width) {
+    const int64_t y = band * SW_CPU_TILE_ROWS, left = t->height - y;
+    const int64_t rows = left < SW_CPU_TILE_ROWS ? left : SW_CPU_TILE_ROWS;
+    struct tile tile = {.in = t->in + sample * t->in_samples + y * t->in_row,
+                        .out = t->out + sample * t->out_samples + y * t->out_row,
+                        .step = t->in_step,
+                        .out_step = t->out_step,
+                        .count = 1};
+    tile.ahead = rows < left ? tile.in + t->below
+                             : tile.in - y * t->in_row + samples * t->in_samples;
+    tile.below = rows < left ? tile.out + SW_CPU_TILE_ROWS * t->out_row
+                             : tile.out - y * t->out_row + samples * t->out_samples;
+    move_tile(t, &tile, x);
+    for (int64_t n; width > 0; width -= n) {
+        n = do_tiles(t, shapes[find_steps(t)], args, tile, width, rows, samples);
+        move_tile(t, &tile, n);
     }
 }
 
-/* Do band `band` of the blocks of samples from `sample` on. */
-INLINE void walk_band(const struct sw_cpu_tiles *t, tile_function *const shapes[3][TILE_SHAPES],
-                      const void *args, int64_t sample, int64_t band) {
-    int64_t y = band * SW_CPU_TILE_ROWS,
-            rows = t->height - y < SW_CPU_TILE_ROWS ? t->height - y : SW_CPU_TILE_ROWS;
-    int64_t samples = sw_cpu_samples_at_once(t);
-    struct tile tile = {.in = t->in + sample * t->in_samples + y * t->in_row,
-                        .out = t->out + sample * t->out_samples + y * t->out_row,
-                        .step = t->in_step};
-    tile.ahead = y + rows < t->height ? tile.in + t->below
-                                      : tile.in - y * t->in_row + samples * t->in_samples;
-    if (samples == 2 && sample + 1 == t->samples) samples = 1;
-    int64_t step = t->in_step / LANES;
-    walk_row(t, shapes[step <= 2 ? step : 0], args, tile, rows, samples);
+/* Do `width` pixels from column x on, of one band of `samples` blocks of samples, at once if they can. */
+INLINE void walk_samples(const struct sw_cpu_tiles *t,
+                         tile_function *const shapes[TILE_STEPS][TILE_SHAPES], const void *args,
+                         int64_t sample, int64_t samples, int64_t band, int64_t x, int64_t width) {
+    if (samples == 2 && t->width == 2 && t->height == 2)
+        walk_band(t, shapes, args, sample, 2, band, x, width);
+    else
+        for (int64_t s = sample; s < sample + samples; s++)
+            walk_band(t, shapes, args, s, 1, band, x, width);
 }
 
 /* Fetch `rows` rows of what the tiles below read of one plane, as wide as a tile of that step. */
@@ -82,28 +120,26 @@ INLINE void fetch_tile(const struct sw_cpu_tiles *t, const float *out, const int
     }
 }
 
-/* The table `shapes` of functions for all shapes of tiles, each for any step and for steps of one and two
- * pixels, from do_tile(args, tile, width, groups, step). */
-#define SHAPE(name, width, groups)                                                                 \
-    static void name##_step1(const void *args, const struct tile *tile) {                          \
-        do_tile(args, tile, width, groups, LANES);                                                 \
-    }                                                                                              \
-    static void name##_step2(const void *args, const struct tile *tile) {                          \
-        do_tile(args, tile, width, groups, 2 * LANES);                                             \
-    }                                                                                              \
-    static void name(const void *args, const struct tile *tile) {                                  \
-        do_tile(args, tile, width, groups, tile->step);                                            \
-    }
-#define SHAPES(suffix)                                                                             \
-    {                                                                                              \
-        [TILE_4X2] = do_4x2##suffix, [TILE_4X1] = do_4x1##suffix, [TILE_PAIR] = do_pair##suffix,   \
-        [TILE_2X2] = do_2x2##suffix, [TILE_2X1] = do_2x1##suffix, [TILE_1X1] = do_1x1##suffix      \
+/* The table `shapes` of functions for all shapes of tiles and the common steps, from do_tile(args, tile,
+ * shape): rows as find_steps numbers them. Odd ends of images do with a function for any step. */
+#define STEPPED(name, suffix, width, groups, step, out_step)                                       \
+    static void name##suffix(const void *args, const struct tile *tile) {                          \
+        do_tile(args, tile, (struct shape){width, groups, step, out_step});                        \
     }
 #define DEFINE_SHAPES                                                                              \
-    SHAPE(do_4x2, 4, 2)                                                                            \
-    SHAPE(do_4x1, 4, 1)                                                                            \
-    SHAPE(do_pair, 2, 4)                                                                           \
-    SHAPE(do_2x2, 2, 2)                                                                            \
-    SHAPE(do_2x1, 2, 1)                                                                            \
-    SHAPE(do_1x1, 1, 1)                                                                            \
-    static tile_function *const shapes[3][TILE_SHAPES] = {SHAPES(), SHAPES(_step1), SHAPES(_step2)};
+    STEPPED(do_4x2, _any, 4, 2, tile->step, tile->out_step)                                        \
+    STEPPED(do_4x2, _1_1, 4, 2, LANES, LANES)                                                      \
+    STEPPED(do_4x2, _2_1, 4, 2, 2 * LANES, LANES)                                                  \
+    STEPPED(do_4x2, _1_2, 4, 2, LANES, 2 * LANES)                                                  \
+    STEPPED(do_pair, _any, 2, 4, tile->step, tile->out_step)                                       \
+    STEPPED(do_pair, _1_1, 2, 4, LANES, LANES)                                                     \
+    STEPPED(do_2x2, _any, 2, 2, tile->step, tile->out_step)                                        \
+    STEPPED(do_4x1, _any, 4, 1, tile->step, tile->out_step)                                        \
+    STEPPED(do_2x1, _any, 2, 1, tile->step, tile->out_step)                                        \
+    STEPPED(do_1x1, _any, 1, 1, tile->step, tile->out_step)                                        \
+    static tile_function *const shapes[TILE_STEPS][TILE_SHAPES] = {                                \
+        {do_4x2_any, do_pair_any, do_2x2_any, do_4x1_any, do_2x1_any, do_1x1_any},                 \
+        {do_4x2_1_1, do_pair_1_1, do_2x2_any, do_4x1_any, do_2x1_any, do_1x1_any},                 \
+        {do_4x2_2_1, do_pair_any, do_2x2_any, do_4x1_any, do_2x1_any, do_1x1_any},                 \
+        {do_4x2_1_2, do_pair_any, do_2x2_any, do_4x1_any, do_2x1_any, do_1x1_any},                 \
+    };

@@ -142,6 +142,7 @@ static struct sw_cpu_tiles tiles_of(const struct sw_conv_tiles *tiles, const str
                                  .block = tiles->block,
                                  .blocks = tiles->blocks,
                                  .ahead = tiles->ahead,
+                                 .span = tiles->span,
                                  .samples = ld / SW_HAL_LANES,
                                  .in_pitch = sw_cpu_pitch(from),
                                  .in_plane = sw_planes_stride(from),
@@ -196,12 +197,13 @@ static const float *order_values(const struct sw_hal *hal, const struct sw_spars
     return order.to;
 }
 
-static void run_product(const struct sw_hal *hal, const struct sw_cpu_tile_product *product,
-                        double work) {
-    const struct sw_cpu_tiles *t = &product->tiles;
+static enum sw_status run_product(const struct sw_hal *hal,
+                                  const struct sw_cpu_tile_product *product, double work) {
+    const struct sw_cpu_tiles *t = product->parts;
     int64_t once = sw_cpu_samples_at_once(t), groups = (t->samples + once - 1) / once;
     sw_cpu_run(hal, sw_cpu_planes_of(hal)->tile_product, product, groups * sw_cpu_count_bands(t), 1,
                work);
+    return SW_OK;
 }
 
 /* ---- sparse, slots --------------------------------------------------------------------------- */
@@ -212,11 +214,12 @@ enum sw_status sw_cpu_sparse_conv_forward(struct sw_hal *hal,
                                           int64_t ld, struct sw_buffer *scratch,
                                           struct sw_buffer *y) {
     if (positions->by_output.start != NULL) return plain_forward(hal, positions, values, x, ld, y);
+    struct sw_cpu_tiles tiles = output_tiles(positions, x->memory, y->memory, ld);
     struct sw_cpu_tile_product product = {
-        .tiles = output_tiles(positions, x->memory, y->memory, ld),
+        .parts = &tiles,
+        .n_parts = 1,
         .values = order_values(hal, positions, &positions->forward, values, scratch)};
-    run_product(hal, &product, sparse_work(positions, ld));
-    return SW_OK;
+    return run_product(hal, &product, sparse_work(positions, ld));
 }
 
 enum sw_status sw_cpu_sparse_conv_backward_data(struct sw_hal *hal,
@@ -227,26 +230,29 @@ enum sw_status sw_cpu_sparse_conv_backward_data(struct sw_hal *hal,
     const int64_t stride = positions->conv.stride;
     if (positions->by_output.start != NULL)
         return plain_backward_data(hal, positions, values, dy, ld, add, dx);
+    struct sw_cpu_tiles parts[SW_CONV_PARTS];
     struct sw_cpu_tile_product product = {
-        .values = order_values(hal, positions, &positions->backward, values, scratch), .add = add};
-    for (int64_t part = 0; part < stride * stride; part++) {
-        product.tiles = input_tiles(positions, dy->memory, dx->memory, ld, part / stride,
-                                    part % stride);
-        run_product(hal, &product, sparse_work(positions, ld) / (double) (stride * stride));
+        .parts = parts,
+        .n_parts = stride * stride,
+        .values = order_values(hal, positions, &positions->backward, values, scratch),
+        .add = add};
+    for (int64_t i = 0; i < product.n_parts; i++) {
+        parts[i] = input_tiles(positions, dy->memory, dx->memory, ld, i / stride, i % stride);
+        if (i > 0) parts[i].ahead = 0; /* the first one fetches for all */
     }
-    return SW_OK;
+    return run_product(hal, &product, sparse_work(positions, ld));
 }
 
 enum sw_status sw_cpu_sparse_conv_backward_weights(
     struct sw_hal *hal, const struct sw_sparse_conv *positions, const struct sw_buffer *dy,
     const struct sw_buffer *x, int64_t ld, struct sw_buffer *scratch, struct sw_buffer *dvalues) {
-    (void) scratch;
     if (positions->by_output.start != NULL)
         return plain_backward_weights(hal, positions, dy, x, ld, dvalues);
     struct sw_cpu_tile_gradient gradient = {
         .tiles = output_tiles(positions, x->memory, dy->memory, ld),
         .chunk = positions->forward.chunk->memory,
         .place = positions->forward.place->memory,
+        .sums = memory_of(scratch),
         .dvalues = dvalues->memory};
     sw_cpu_run(hal, sw_cpu_planes_of(hal)->tile_gradient, &gradient, positions->forward.chunks, 1,
                sparse_work(positions, ld));

@@ -70,7 +70,7 @@ struct sw_cpu_tiles {
     const struct sw_conv_visit *visits;
     const int32_t *start; /* [blocks + 1] */
     const uint16_t *offset;
-    int64_t block, blocks, ahead;
+    int64_t block, blocks, ahead, span;
     int64_t height, width, samples; /* pixels of the part, blocks of samples */
     int64_t in_step, in_row; /* from what a pixel reads to what the next one, the one below do */
     int64_t in_pitch, in_plane, in_samples;
@@ -90,7 +90,8 @@ static inline int64_t sw_cpu_samples_at_once(const struct sw_cpu_tiles *t) {
 }
 
 struct sw_cpu_tile_product {
-    struct sw_cpu_tiles tiles;
+    const struct sw_cpu_tiles *parts; /* [n_parts], none larger than the first */
+    int64_t n_parts;
     const float *values; /* in the order of the table */
     int add;
 };
@@ -99,6 +100,7 @@ struct sw_cpu_tile_gradient {
     struct sw_cpu_tiles tiles;
     const struct sw_conv_chunk *chunk;
     const int32_t *place;
+    float *sums; /* in the order of the table */
     float *dvalues;
 };
 
@@ -203,6 +205,10 @@ sw_cpu_kernel sw_cpu_ref_conv_backward_weights;
 sw_cpu_kernel sw_cpu_ref_sparse_conv_forward, sw_cpu_ref_sparse_conv_backward_data;
 sw_cpu_kernel sw_cpu_ref_sparse_conv_backward_weights;
 sw_cpu_kernel sw_cpu_avx2_tile_product, sw_cpu_avx2_tile_gradient;
+sw_cpu_kernel sw_cpu_avx2_planes_bias_activate, sw_cpu_avx2_planes_bias_backward;
+sw_cpu_kernel sw_cpu_avx2_norm_statistics, sw_cpu_avx2_norm_apply;
+sw_cpu_kernel sw_cpu_avx2_norm_backward_sums, sw_cpu_avx2_norm_backward_data;
+sw_cpu_kernel sw_cpu_avx2_max_pool, sw_cpu_avx2_max_pool_backward;
 sw_cpu_kernel sw_cpu_ref_planes_bias_activate, sw_cpu_ref_planes_bias_backward;
 sw_cpu_kernel sw_cpu_ref_norm_statistics, sw_cpu_ref_norm_apply;
 sw_cpu_kernel sw_cpu_ref_norm_backward_sums, sw_cpu_ref_norm_backward_data;
