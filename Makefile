@@ -73,7 +73,7 @@ C_FILES += $(FUZZ_SOURCES)
 H_FILES += $(wildcard tests/fuzz/*.h)
 
 .PHONY: all program tests deps check-deps slurm-deps demo demo-run test test-run test-python check format \
-        format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
+        format-check lint tidy sanitize fuzz fuzzers soak slurm-scenarios bench install clean help map info
 .DEFAULT_GOAL := all
 
 all: program ## build build/sweepstake (installs nothing)
@@ -103,8 +103,8 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(SUPPORT) $(LIBRARY) $(TEST_LIBS) $(PKG_LIBS)
-# This one stands in for the other ranks: its own sw_comm_size and sw_comm_send come first.
-$(OUT)/tests/unit/test_sched_coordinator: TEST_LDFLAGS := -Wl,--allow-multiple-definition
+# These stand in for others: their own sw_comm_size and sw_comm_send, or sw_model_lay_out, come first.
+$(OUT)/tests/unit/test_sched_coordinator $(OUT)/tests/unit/test_net_conv: TEST_LDFLAGS := -Wl,--allow-multiple-definition
 
 $(FUZZERS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
@@ -194,6 +194,9 @@ soak: program ## kill runs at random and compare what is finished in the end (SE
 	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py $(if $(KILLS),--kills $(KILLS),--seconds $(SECONDS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
+slurm-scenarios: program slurm-deps ## what disturbances of a job under Slurm cost (ARGS=--preempt: again and again)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/slurm/scenarios.py $(ARGS)
+
 map: ## the folder map, from the first lines of the headers
 	@sh tests/lint/map.sh
 info:
@@ -201,4 +204,4 @@ info:
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'

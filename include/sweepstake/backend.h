@@ -7,7 +7,9 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 3
+#define SW_BACKEND_ABI 5
+
+struct sw_backend_planes; /* backend_planes.h */
 
 struct sw_buffer {
     struct sw_hal *hal;
@@ -31,11 +33,21 @@ struct sw_visit {
 #define SW_SPARSE_GROUP 64
 #define SW_SPARSE_BLOCK 264 /* most columns of a block */
 
+/* A block of BSR. Row i of it is at value first + i width, as the values of a block row, whose blocks all
+ * are whole, form a packed matrix. Blocks at an edge have fewer rows or columns. */
+struct sw_bsr_block {
+    int32_t index; /* block column; in a view by columns block row */
+    int32_t first; /* its first value */
+    int32_t width; /* values of a row of its block row */
+};
+
 /* A sparse matrix by its rows, or (then rows are columns, and columns rows) by its columns. */
 struct sw_sparse_view {
     int64_t rows, columns;
     int64_t block;                   /* 0: plain */
     struct sw_buffer *start, *index; /* plain: int32[rows + 1], int32[nnz] */
+    struct sw_buffer *row;           /* COO: int32[nnz], beside index, without start */
+    struct sw_buffer *blocks;        /* BSR: struct sw_bsr_block[], start int32[block rows + 1] */
     struct sw_buffer *visits;        /* blocked: struct sw_visit[blocks * rows] */
     struct sw_buffer *offset;        /* blocked: uint16[nnz], column within its block */
     struct sw_buffer *value;         /* by columns: int32[nnz], place in the compact values */
@@ -45,7 +57,8 @@ struct sw_sparse_view {
 struct sw_sparse {
     struct sw_hal *hal;
     int64_t rows, columns, nnz;
-    enum sw_layer_format format; /* DENSE: only by_row, plain */
+    enum sw_layer_format format;
+    /* DENSE, COO: only by_row. CSC: only by_column. Both are plain. CSR, BSR: both views. */
     struct sw_sparse_view by_row, by_column;
 };
 
@@ -118,4 +131,5 @@ struct sw_backend {
                            const struct sw_adam_step *step);
     enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n,
                                   double *out);
+    const struct sw_backend_planes *planes; /* operations on images */
 };

@@ -19,9 +19,10 @@ struct sw_bench_step_options {
     int64_t input_shape[3]; /* [channels, height, width]; {0, 0, 0}: what the model is known for */
     int64_t classes;
     int64_t batch;
-    double sparsity; /* share of the prunable weights that a random mask removes */
-    int64_t steps;   /* timed steps, after two that are not */
-    double seconds;  /* stop early, with at least 3 steps, after that long; 0: never */
+    double sparsity;         /* share that a random mask removes of what is removed as one */
+    const char *granularity; /* what that is: a word of prune.granularity */
+    int64_t steps;           /* timed steps, after two that are not */
+    double seconds;          /* stop early, with at least 3 steps, after that long; 0: never */
     int threads;
     enum sw_isa isa;
 };
@@ -36,6 +37,7 @@ struct sw_bench_step {
     double loss;        /* of the last step: the work was real */
     int64_t parameters; /* weights and biases, before pruning */
     int64_t survivors;
+    double sparsity; /* of the prunable weights */
     int64_t bytes_weights, bytes_gradients, bytes_optimizer, bytes_activations, bytes_workspace;
     int64_t peak_bytes; /* the sum of these */
 };
@@ -57,38 +59,49 @@ struct sw_bench_kernel_options {
 };
 
 struct sw_bench_kernel {
-    const char *name; /* "sparse_forward" */
+    const char *name; /* "forward" */
+    enum sw_layer_format format;
     int64_t out, in, batch, nnz;
     double sparsity;
-    double us;     /* median */
-    double gflops; /* of the multiplications and additions with kept weights */
-    double ratio;  /* of the machine's sgemm rate */
+    double us;           /* median */
+    double gflops;       /* of the multiplications and additions with kept weights */
+    double ratio;        /* of the machine's sgemm rate */
+    double sgemm_gflops; /* that, before or after these */
 };
 
-#define SW_BENCH_KERNELS_MAX 96
+/* Shapes [out, in] worth timing: layers of the known models, and one beyond the caches. NULL past the end.
+ */
+#define SW_BENCH_KERNEL_SHAPES 3
+const int64_t *sw_bench_kernel_shape(size_t index);
 
 /* GFLOP/s of one thread of OpenBLAS's sgemm on matrices that fill it, best of a few tries. */
 double sw_bench_sgemm_gflops(double seconds);
 
-/* Time the linear layers' kernels over shapes of the known models and a range of sparsities.
- * kernels[SW_BENCH_KERNELS_MAX] is the caller's. Errors: as above. */
-enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *options, double *sgemm,
-                                     struct sw_bench_kernel *kernels,
-                                     int64_t *n_kernels) SW_NODISCARD;
+/* Time the products of a linear layer in every format, in turn; without sparsity in the dense one only.
+ * For each product the formats in their order. Masks are random: of blocks for BSR, else of weights; dense
+ * includes scattering the values and gathering their gradients. out[SW_BENCH_KERNELS_MAX] is the caller's.
+ * Errors: as above. */
+#define SW_BENCH_KERNELS_MAX (3 * SW_FORMAT_COUNT)
+enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *options,
+                                     const int64_t shape[2], double sparsity,
+                                     struct sw_bench_kernel *out, int64_t *n) SW_NODISCARD;
 
 /* ---- the table of layer formats -------------------------------------------------------------------- */
 
 struct sw_bench_crossing {
     int64_t out, in;
-    int percent; /* of kept weights, up to which sparse kernels win */
+    int64_t side; /* of blocks that are kept as one, in BSR; 1: of single weights, in CSR */
+    int percent;  /* of kept weights, up to which sparse kernels win */
 };
 
-#define SW_BENCH_TUNED 4
+#define SW_BENCH_TUNED 4 /* shapes */
+#define SW_BENCH_SIDES 4
+#define SW_BENCH_CROSSINGS (SW_BENCH_TUNED * SW_BENCH_SIDES)
 
 /* Find, for layers of several sizes, where dense and sparse kernels take the same time: what choice.c
- * is made from. Errors: as above. */
+ * is made from; all shapes of one side, then of the next. Errors: as above. */
 enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
-                             struct sw_bench_crossing crossings[SW_BENCH_TUNED]) SW_NODISCARD;
+                             struct sw_bench_crossing crossings[SW_BENCH_CROSSINGS]) SW_NODISCARD;
 
 /* ---- the store ---------------------------------------------------------------------------------- */
 

@@ -42,6 +42,28 @@ enum sw_status sw_data_probe(const struct sw_trial_spec *spec,
 enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                               void *block) SW_NODISCARD;
 
+/* ---- blocks that processes share --------------------------------------------------------------- */
+
+/* Decoded data sets in memory that has no name: it is gone when its last user is, however that one
+ * ends. It is sealed: nobody can change it, not even a process that has gone wild. */
+struct sw_data_blocks {
+    int64_t n;
+    int *fds; /* [n] file descriptors for reading, to be mapped; -1 where there is none; owned */
+};
+void sw_data_blocks_close(struct sw_data_blocks *blocks);
+
+/* As sw_data_probe and sw_data_decode, and *fd (the caller's) is such memory with the block. Errors:
+ * as above; SW_INTERNAL (no memfd, no /proc). */
+enum sw_status sw_data_probe_shared(const struct sw_trial_spec *spec, struct sw_data_info *info,
+                                    int *fd) SW_NODISCARD;
+enum sw_status sw_data_decode_shared(const struct sw_trial_spec *spec,
+                                     const struct sw_data_info *info, int *fd) SW_NODISCARD;
+/* Open a block of this or another process once more, for reading only; -1 with errno when that is
+ * not possible. */
+int sw_data_reopen_shared(int64_t pid, int64_t fd);
+
+/* ---- views ------------------------------------------------------------------------------------- */
+
 enum sw_split { SW_SPLIT_TRAIN, SW_SPLIT_VALIDATION, SW_SPLIT_TEST, SW_SPLIT_COUNT };
 
 /* A view over a decoded block; borrowed. */

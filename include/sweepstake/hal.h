@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#include "sweepstake/mask.h"
+#include "sweepstake/formats.h"
 #include "sweepstake/system.h"
 
 #define SW_HAL_LANES 8
@@ -99,22 +99,25 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
 /* ---- linear layers, sparse: only nonzeros are stored, multiplied and given gradients -------- */
 
 /* How a linear layer of that shape and density is computed fastest: a pure function from a
- * committed table (choice.c), so that every rank decides alike. */
-enum sw_layer_format { SW_FORMAT_DENSE, SW_FORMAT_CSR };
-enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz);
-/* Names the table and its edition ("format-1"); part of a store's identity. Never NULL. */
+ * committed table (choice.c), so that every rank decides alike. `block`: side of the blocks that are kept
+ * or removed whole, 4, 8 or 16; other numbers: none. */
+enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz,
+                                          int64_t block);
+/* Names the table and its edition ("format-3"); part of a store's identity. Never NULL. */
 const char *sw_hal_choice_version(void);
 
 /* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row
- * order. `format` says what they are for: SW_FORMAT_CSR for the three products, SW_FORMAT_DENSE for
- * scatter and gather (fewer bytes); the other operations refuse them with SW_INTERNAL. */
+ * order, whatever the format. SW_FORMAT_DENSE is for scatter and gather only: its products are those of
+ * the dense matrix (SW_INTERNAL). BSR takes matrices whose blocks are kept or removed whole, but for the
+ * edge of the matrix: what is removed must not train. Errors of create: SW_UNSUPPORTED (other matrices),
+ * SW_INTERNAL (positions outside the matrix), SW_NOMEM. */
 struct sw_sparse; /* opaque */
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
                                     enum sw_layer_format format,
                                     struct sw_sparse **out) SW_NODISCARD;
 void sw_hal_sparse_free(struct sw_sparse **sparse);
 int64_t sw_hal_sparse_bytes(const struct sw_sparse *sparse); /* bytes of the positions */
-/* The same before they exist. */
+/* The same before they exist; of BSR at least, as blocks at an edge keep fewer weights. */
 int64_t sw_hal_sparse_predict_bytes(enum sw_isa isa, enum sw_layer_format format, int64_t out,
                                     int64_t in, int64_t nnz);
 

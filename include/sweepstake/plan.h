@@ -7,6 +7,7 @@
  * MiB, 32 levels, 100,000 trials, 1,000,000 rounds. */
 #pragma once
 
+#include "sweepstake/data.h"
 #include "sweepstake/net.h"
 #include "sweepstake/sweep.h"
 
@@ -22,6 +23,9 @@ struct sw_plan_source {
     const struct sw_data_info
         *known; /* data sets probed by another rank, in order of first use; or NULL: probe here */
     int64_t n_known;
+    struct sw_data_blocks
+        *blocks;     /* where data sets that are probed here stay, by number; the caller
+                                      closes them, also after a failure; NULL: nowhere */
     enum sw_isa isa; /* for the memory figures */
 };
 

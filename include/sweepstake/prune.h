@@ -6,14 +6,14 @@
  * reference codes of the literature prune one weight more and lose ties.) */
 #pragma once
 
-#include "sweepstake/sweep.h"
+#include "sweepstake/net.h"
 
 /* ---- criteria: one file and one line in src/prune/criteria.def each ------------------------- */
 
 /* What a criterion may look at, for one layer. Arrays of `count` elements, row order. */
 struct sw_score_input {
     const float *weights; /* trained values; 0 where removed */
-    const float *theta0;  /* values at initialisation */
+    const float *theta0;  /* values at initialisation; NULL unless the criterion uses them */
     int64_t count;
     uint64_t seed; /* of the trial */
     int64_t round; /* the round that the new mask is for, from 1 */
@@ -24,6 +24,7 @@ struct sw_criterion {
     const char *summary;
     const char *source;         /* where the formula is from */
     const char *const *options; /* keys of the prune.* fields that only it uses; NULL-terminated */
+    bool uses_theta0;
     /* Score every element; the lowest are removed. Removed ones are ignored. */
     void (*score)(const struct sw_score_input *input, float *scores);
 };
@@ -77,6 +78,17 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 /* The sparsity that `round` asks for before rounding to whole groups. */
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
+
+/* ---- storage -------------------------------------------------------------------------------- */
+
+/* Words of train.format and train.block_size; NULL past the end. */
+const char *sw_prune_format_at(size_t index, const char **summary);
+const char *sw_prune_block_size_at(size_t index, const char **summary);
+
+/* How the networks of a trial store their weights: what the settings say, with the blocks that masks of
+ * its granularity are made of (a random control has none). For settings that sw_prune_check allows. */
+void sw_prune_storage(const struct sw_trial_spec *spec, enum sw_control control,
+                      struct sw_net_storage *out);
 
 /* ---- controls -------------------------------------------------------------------------------- */
 

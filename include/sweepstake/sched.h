@@ -4,6 +4,7 @@
  * Gives: every round committed once, or recorded as failed. */
 #pragma once
 
+#include "sweepstake/data.h"
 #include "sweepstake/proc.h"
 #include "sweepstake/store.h"
 #include "sweepstake/sweep.h"
@@ -38,6 +39,8 @@ struct sw_sched_options {
     bool bind;          /* put trainers on cores of their own */
     bool durable;
     const char *backend;
+    struct sw_data_blocks *blocks;    /* data sets that this rank has decoded already, by number;
+                                         taken; may be NULL */
     struct sw_sched_figures *figures; /* filled in when not NULL */
 };
 
@@ -58,9 +61,10 @@ struct sw_sched_observer {
     void (*notice)(void *context, const char *text); /* crashes, retries, lost workers, stopping */
 };
 
-/* Does every node have the memory that its workers will need? Collective; the same answer everywhere.
- * Errors: SW_UNSUPPORTED with the figures of a node. */
-enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep) SW_NODISCARD;
+/* Does every node have the memory that its workers will need? `blocks` (may be NULL) are there
+ * already. Collective; the same answer everywhere. Errors: SW_UNSUPPORTED with the figures of a node. */
+enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep,
+                                     const struct sw_data_blocks *blocks) SW_NODISCARD;
 
 /* Run the sweep on all ranks. Collective at start (environment, data into shared memory, agreement
  * on the instruction set), then point-to-point. The store exists; `lock` is rank 0's, NULL

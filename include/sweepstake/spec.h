@@ -43,6 +43,7 @@ enum sw_registry {
     SW_REGISTRY_NORMALIZE,
     SW_REGISTRY_MODEL,
     SW_REGISTRY_INIT,
+    SW_REGISTRY_NORM_SCALE,
     SW_REGISTRY_OPTIMIZER,
     SW_REGISTRY_SCHEDULE,
     SW_REGISTRY_CRITERION,
@@ -50,7 +51,9 @@ enum sw_registry {
     SW_REGISTRY_GRANULARITY,
     SW_REGISTRY_PRUNE_SCHEDULE,
     SW_REGISTRY_CONTROL,
-    SW_REGISTRY_MONITOR
+    SW_REGISTRY_MONITOR,
+    SW_REGISTRY_FORMAT,
+    SW_REGISTRY_BLOCK_SIZE
 };
 
 #define SW_TYPE_INT(member) int64_t member;
@@ -179,7 +182,7 @@ struct sw_layer_record {
     double weight_norm;   /* L2 norm of the trained survivors */
     double gradient_norm; /* L2 norm of the last watched gradient; NaN when unwatched */
     double gradient_rms;  /* that norm over sqrt(nnz) */
-    char format[8];       /* "dense" or "csr" */
+    char format[8];       /* "dense", "csr", "bsr8" */
 };
 
 /* One row of /curves: an evaluation along a training. */

@@ -10,18 +10,35 @@
 
 #define SW_MAX_RANK 4
 
+/* What a parameter is. Statistics of batch norm are part of the parameter vector, so that snapshots,
+ * stores and checkpoints hold them, but no optimizer touches them. */
+enum sw_param_role {
+    SW_ROLE_WEIGHT,   /* of a linear layer or a convolution: may be pruned */
+    SW_ROLE_BIAS,     /* of those */
+    SW_ROLE_SCALE,    /* batch norm's weight */
+    SW_ROLE_SHIFT,    /* batch norm's bias */
+    SW_ROLE_MEAN,     /* batch norm's running mean: a statistic */
+    SW_ROLE_VARIANCE, /* batch norm's running variance: a statistic */
+    SW_ROLE_COUNT
+};
+static inline bool sw_role_is_trained(int64_t role) {
+    return role < SW_ROLE_MEAN;
+}
+
 /* One parameter, named and shaped as in PyTorch. */
 struct sw_param {
-    char name[32];              /* "fc1.weight" */
+    char name[40];              /* "fc1.weight" */
     int64_t rank;               /* dimensions used */
     int64_t shape[SW_MAX_RANK]; /* [out, in] or [out]; unused ones 0 */
     int64_t count;              /* product of the shape */
-    int64_t offset;             /* first element in the flat parameter vector theta */
-    int64_t prunable;           /* 1 for a weight that pruning may touch */
-    int64_t output;             /* 1 for the weights of the output layer */
-    int64_t mask_offset;        /* first byte of its mask within a round's mask; prunable only */
-    int64_t fan_in;             /* inputs of one unit; 0 for biases */
-    int64_t fan_out;            /* units fed by one input; 0 for biases */
+    int64_t role;               /* enum sw_param_role */
+    int64_t shortcut;    /* 1: a projection that a residual takes, as a ResNet's 1x1 convolutions */
+    int64_t offset;      /* first element in the flat parameter vector theta */
+    int64_t prunable;    /* 1 for a weight that pruning may touch */
+    int64_t output;      /* 1 for the weights of the output layer */
+    int64_t mask_offset; /* first byte of its mask within a round's mask; prunable only */
+    int64_t fan_in;      /* inputs of one unit; 0 for biases */
+    int64_t fan_out;     /* units fed by one input; 0 for biases */
 };
 
 /* A network's parameters. Layer l of /layers is the l-th prunable parameter. */
@@ -31,7 +48,8 @@ struct sw_arch {
     int64_t classes;
     int64_t n_params;
     int64_t n_layers;        /* prunable parameters */
-    int64_t parameters;      /* all elements of theta */
+    int64_t parameters;      /* all elements of theta, statistics included */
+    int64_t trained;         /* those that an optimizer changes: what people call parameters */
     int64_t prunable;        /* elements of prunable parameters */
     int64_t mask_bytes;      /* one bit per prunable weight, every parameter starting on a byte */
     struct sw_param *params; /* owned */
@@ -178,10 +196,11 @@ enum sw_checkpoint_need {
  * memory. */
 struct sw_sink {
     void *context;
-    /* Copy a section of another round (parent or owner) into `out`, exactly `bytes`.
-     * Errors: SW_NOT_FOUND when it was not provided, SW_DAMAGED when the size differs. */
-    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, void *out,
-                           size_t bytes);
+    /* Copy a section of another round (parent or owner) into `out`: `bytes` from byte `from` on, which
+     * is the whole section, or one snapshot of SW_SECTION_THETA_K. Errors: SW_NOT_FOUND when it was
+     * not provided, SW_DAMAGED when the size differs. */
+    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, size_t from,
+                           void *out, size_t bytes);
     /* Hand over a section of this round; copied. Called once per section, record last.
      * Errors: SW_INTERNAL when it is larger than planned. */
     enum sw_status (*save)(void *context, enum sw_section section, const void *from, size_t bytes);
@@ -216,5 +235,4 @@ struct sw_round_task {
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
-    int64_t theta_k_count;               /* snapshots of plan.theta_k_owner; 0 without one */
 };

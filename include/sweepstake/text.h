@@ -41,7 +41,7 @@ bool sw_text_to_real(const char *text, double *out);
 size_t sw_text_distance(const char *a, const char *b, size_t limit);
 
 /* The candidate nearest to `word`, or NULL when none is near enough to be meant (distance above a
- * third of the word's length, at least 1). Borrowed. */
+ * third of the word's length, at least 1) and it is not the beginning of exactly one. Borrowed. */
 const char *sw_text_nearest(const char *word, const char *const *candidates, size_t n_candidates);
 
 /* "1.50 GiB" for a number of bytes, into `out` (at least 16 bytes). Returns `out`. */

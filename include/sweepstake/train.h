@@ -80,8 +80,12 @@ int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors
 
 /* ---- training ------------------------------------------------------------------------------- */
 
-#define SW_EVALUATE_BATCH                                                                          \
-    256 /* samples of one forward pass of an evaluation; max_batch is at least this */
+/* Samples of one forward pass of an evaluation, at most SW_EVALUATE_BATCH: fewer with convolutions, whose
+ * activations take more room than a training step may. A net that is evaluated has at least this max_batch. */
+#define SW_EVALUATE_BATCH 256
+int64_t sw_train_evaluate_batch(const struct sw_arch *arch);
+/* max_batch of a net that is trained and evaluated. */
+int64_t sw_train_max_batch(const struct sw_trial_spec *spec, const struct sw_arch *arch);
 
 struct sw_training; /* a training that is running; opaque */
 

@@ -124,19 +124,37 @@ size_t sw_text_distance(const char *a, const char *b, size_t limit) {
     return above[m] > limit ? limit + 1 : above[m];
 }
 
+/* The only candidate that begins with the word, if it is long enough to be the beginning of one. */
+static const char *find_beginning(const char *word, const char *const *candidates, size_t n) {
+    const char *found = NULL;
+    size_t length = strlen(word);
+    for (size_t i = 0; i < n && length >= 3; i++) {
+        if (strncmp(word, candidates[i], length) != 0) continue;
+        if (found != NULL) return NULL;
+        found = candidates[i];
+    }
+    return found;
+}
+
 const char *sw_text_nearest(const char *word, const char *const *candidates, size_t n_candidates) {
     size_t limit = strlen(word) / 3;
     if (limit < 1) limit = 1;
-    const char *nearest = NULL;
+    size_t nearest = n_candidates, least = 0;
     for (size_t i = 0; i < n_candidates; i++) {
         size_t distance = sw_text_distance(word, candidates[i], limit);
         if (distance <= limit) {
-            nearest = candidates[i];
+            nearest = i;
+            least = distance;
             if (distance == 0) break;
             limit = distance - 1;
         }
     }
-    return nearest;
+    /* Half a word is nearer to the whole one than to others that are as short. */
+    const char *begun = nearest < n_candidates && least <= 1
+                            ? NULL
+                            : find_beginning(word, candidates, n_candidates);
+    if (begun != NULL) return begun;
+    return nearest < n_candidates ? candidates[nearest] : NULL;
 }
 
 /* ---- numbers for people --------------------------------------------------------------------- */

@@ -9,9 +9,38 @@
 enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa isa,
                                  struct sw_hal **out) SW_NODISCARD;
 
-/* Keep each of `count` weights with probability 1 - sparsity, at least one; returns how many. `stream`
- * tells masks apart. Sets bits of mask[(count + 7) / 8], which is all zero. */
-int64_t sw_bench_random_mask(uint8_t *mask, int64_t count, double sparsity, uint64_t stream);
+/* The images that a model is known for: 28 x 28 grey for the LeNets and plain networks, else CIFAR's. */
+void sw_bench_input_shape(const char *model, int64_t shape[3]);
+
+/* Keep each weight of a [rows, columns] matrix, or with `side` above 1 each block of side x side, with
+ * probability 1 - sparsity, at least one; returns how many weights. `stream` tells masks apart. Sets bits
+ * of mask[(rows columns + 7) / 8], which is all zero. */
+int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64_t side,
+                             double sparsity, uint64_t stream);
+
+/* A linear layer for timing, freed with sw_bench_layer_fini. Dense and masked: values are scattered into
+ * `dense` before a product, gradients gathered from dense_gradients, as in a network. */
+struct sw_bench_layer {
+    struct sw_hal *hal;
+    enum sw_layer_format format;
+    int64_t out, in, ld, nnz;
+    struct sw_sparse *positions; /* NULL without a mask */
+    struct sw_buffer *values, *gradients, *x, *y;
+    struct sw_buffer *dense, *dense_gradients; /* NULL but for a masked dense layer */
+};
+/* Random weights of shape [out, in], of which blocks of `side` (1: single ones) are removed. Errors:
+ * SW_NOMEM, SW_UNSUPPORTED (blocks that the format does not store). */
+enum sw_status sw_bench_layer_init(struct sw_hal *hal, const int64_t shape[2], int64_t batch,
+                                   enum sw_layer_format format, int64_t side, double sparsity,
+                                   struct sw_bench_layer *out) SW_NODISCARD;
+void sw_bench_layer_fini(struct sw_bench_layer *layer);
+
+#define SW_BENCH_PRODUCTS 3
+struct sw_bench_product {
+    const char *name;
+    enum sw_status (*run)(const struct sw_bench_layer *layer);
+};
+extern const struct sw_bench_product sw_bench_products[SW_BENCH_PRODUCTS];
 
 /* Sort `times` and return the median. */
 double sw_bench_median(double *times, int64_t n);

@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sweepstake/random.h"
 
@@ -15,18 +16,30 @@ enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa i
     return sw_hal_open(found, &options, out);
 }
 
-int64_t sw_bench_random_mask(uint8_t *mask, int64_t count, double sparsity, uint64_t stream) {
+void sw_bench_input_shape(const char *model, int64_t shape[3]) {
+    bool grey = strncmp(model, "lenet", 5) == 0 || strncmp(model, "mlp", 3) == 0;
+    shape[0] = grey ? 1 : 3;
+    shape[1] = shape[2] = grey ? 28 : 32;
+}
+
+/* Keep the weights of the block that element i is in; the first of a block's elements is in its corner. */
+static bool is_kept(int64_t columns, int64_t side, double sparsity, uint64_t stream, int64_t i) {
+    int64_t corner = i / columns / side * side * columns + i % columns / side * side;
+    return sw_random_uniform(1, SW_RANDOM_BENCH, stream, (uint64_t) corner) >= sparsity;
+}
+
+int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64_t side,
+                             double sparsity, uint64_t stream) {
     int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (sw_random_uniform(1, SW_RANDOM_BENCH, stream, (uint64_t) i) < sparsity) continue;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        if (!is_kept(columns, side, sparsity, stream, i)) continue;
         mask[i >> 3] |= (uint8_t) (1u << (i & 7));
         kept++;
     }
-    if (kept == 0) {
-        mask[0] |= 1;
-        kept = 1;
-    }
-    return kept;
+    for (int64_t r = 0; kept == 0 && r < side && r < rows; r++)
+        for (int64_t c = 0; c < side && c < columns; c++)
+            mask[(r * columns + c) >> 3] |= (uint8_t) (1u << ((r * columns + c) & 7));
+    return kept > 0 ? kept : (side < rows ? side : rows) * (side < columns ? side : columns);
 }
 
 static int compare(const void *a, const void *b) {

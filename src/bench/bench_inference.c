@@ -53,10 +53,11 @@ enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape
     }
     for (int64_t l = 0; l < ticket.arch.n_layers; l++) {
         const struct sw_param *param = sw_arch_layer(&ticket.arch, l);
-        (void) sw_bench_random_mask(ticket.mask + param->mask_offset, param->count, sparsity,
-                                    (uint64_t) l);
+        int64_t rows = param->shape[0];
+        (void) sw_bench_random_mask(ticket.mask + param->mask_offset, rows, param->count / rows, 1,
+                                    sparsity, (uint64_t) l);
     }
-    sw_init_weights(&ticket.arch, sw_init_at(0), 1, SW_RANDOM_INIT, 0, ticket.theta);
+    sw_init_weights(&ticket.arch, sw_init_at(0), false, 1, SW_RANDOM_INIT, 0, ticket.theta);
     apply_mask(&ticket);
     *out = ticket;
     return SW_OK;
@@ -153,14 +154,27 @@ static void drop(struct bench *bench) {
 static enum sw_status create_nets(struct bench *bench) {
     const struct sw_bench_ticket *ticket = bench->options->ticket;
     const struct sw_arch *arch = &ticket->arch;
-    SW_TRY(
-        sw_net_create_in_format(bench->hal, arch, NULL, LARGEST, SW_FORMAT_DENSE, &bench->nets[0]));
-    SW_TRY(sw_net_create_in_format(bench->hal, arch, ticket->mask, LARGEST, SW_FORMAT_CSR,
-                                   &bench->nets[1]));
+    const struct sw_net_storage csr = {.forced = true, .format = SW_FORMAT_CSR};
+    SW_TRY(sw_net_create(bench->hal, arch, NULL, LARGEST, &bench->nets[0]));
+    SW_TRY(sw_net_create_as(bench->hal, arch, ticket->mask, LARGEST, &csr, &bench->nets[1]));
     SW_TRY(sw_net_create(bench->hal, arch, ticket->mask, LARGEST, &bench->nets[2]));
     for (int f = 0; f < SW_BENCH_FORMATS; f++)
         SW_TRY(sw_net_set_theta(bench->nets[f], ticket->theta));
     return SW_OK;
+}
+
+/* The images [features, LARGEST] as the network lays them out. */
+static enum sw_status upload_input(struct bench *bench, struct sw_buffer *input,
+                                   const struct sw_planes *planes) {
+    struct sw_buffer *rows = NULL;
+    const int64_t *shape = bench->options->ticket->arch.input_shape;
+    int64_t bytes = shape[0] * shape[1] * shape[2] * LARGEST * (int64_t) sizeof(float);
+    if (planes == NULL) return sw_hal_upload(input, 0, bench->input, bytes);
+    SW_TRY(sw_hal_alloc(bench->hal, bytes, "images", &rows));
+    enum sw_status status = sw_hal_upload(rows, 0, bench->input, bytes);
+    if (status == SW_OK) status = sw_hal_unflatten(bench->hal, planes, rows, LARGEST, input);
+    sw_hal_free(&rows);
+    return status;
 }
 
 static enum sw_status set_up(struct bench *bench) {
@@ -175,8 +189,8 @@ static enum sw_status set_up(struct bench *bench) {
     for (int f = 0; f < SW_BENCH_FORMATS; f++) {
         SW_TRY(SW_ALLOC(&bench->logits[f], (size_t) (arch->classes * LARGEST), "logits"));
         SW_TRY(SW_ALLOC(&bench->seconds[f], (size_t) options->passes, "times"));
-        SW_TRY(sw_hal_upload(sw_net_input(bench->nets[f]), 0, bench->input,
-                             values * (int64_t) sizeof(float)));
+        SW_TRY(
+            upload_input(bench, sw_net_input(bench->nets[f]), sw_net_input_planes(bench->nets[f])));
     }
     return SW_OK;
 }

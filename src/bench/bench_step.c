@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "bench.h"
+#include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/random.h"
+#include "sweepstake/text.h"
 #include "sweepstake/train.h"
 
 enum { WARMUP_STEPS = 2, BATCHES = 8, MAX_STATES = 4 };
@@ -57,10 +60,20 @@ static void fini(struct bench *bench) {
     sw_arch_fini(&bench->arch);
 }
 
-/* The input that a model is known for: 28x28 grey for the LeNets and plain networks. */
+static bool is_granularity(const char *name) {
+    const char *word = NULL;
+    for (size_t i = 0; (word = sw_granularity_at(i, NULL)) != NULL; i++)
+        if (strcmp(word, name) == 0) return true;
+    return false;
+}
+
 static enum sw_status describe_model(struct bench *bench) {
     const struct sw_bench_step_options *options = bench->options;
-    int64_t shape[3] = {1, 28, 28};
+    int64_t shape[3];
+    sw_bench_input_shape(options->model, shape);
+    if (!is_granularity(options->granularity))
+        return SW_FAIL(SW_CONFIG, "no granularity '%s': sweepstake show granularities lists them",
+                       options->granularity);
     if (options->input_shape[0] > 0) memcpy(shape, options->input_shape, sizeof shape);
     SW_TRY(sw_arch_create(options->model, shape, options->classes, &bench->arch));
     if (bench->arch.n_layers > SW_MAX_LAYERS)
@@ -72,19 +85,40 @@ static enum sw_status describe_model(struct bench *bench) {
     return SW_OK;
 }
 
+/* The mask of one random prune of a network with all its weights. */
+static enum sw_status prune(struct bench *bench) {
+    struct sw_trial_spec *spec = &bench->spec;
+    struct sw_prune_report report;
+    const char *key = NULL;
+    SW_TEXT_COPY(spec->prune_criterion, "random");
+    SW_TEXT_COPY(spec->prune_granularity, bench->options->granularity);
+    spec->prune_rate = bench->options->sparsity;
+    spec->prune_output_rate = 1;
+    SW_TRY(sw_prune_check(spec, &bench->arch, &key));
+    return sw_prune_round(spec, &bench->arch, 1, bench->mask, bench->theta, bench->theta,
+                          bench->mask, &report);
+}
+
+static enum sw_status make_mask(struct bench *bench) {
+    const struct sw_arch *arch = &bench->arch;
+    for (int64_t layer = 0; layer < arch->n_layers; layer++)
+        sw_mask_fill(bench->mask + sw_arch_layer(arch, layer)->mask_offset,
+                     sw_arch_layer(arch, layer)->count);
+    if (bench->options->sparsity > 0) SW_TRY(prune(bench));
+    for (int64_t layer = 0; layer < arch->n_layers; layer++)
+        bench->kept[layer] = sw_mask_count(bench->mask + sw_arch_layer(arch, layer)->mask_offset,
+                                           sw_arch_layer(arch, layer)->count);
+    return SW_OK;
+}
+
 static enum sw_status make_weights(struct bench *bench) {
     const struct sw_arch *arch = &bench->arch;
     SW_TRY(SW_ALLOC(&bench->mask, (size_t) arch->mask_bytes, "mask"));
     SW_TRY(SW_ALLOC(&bench->theta, (size_t) arch->parameters, "weights"));
-    for (int64_t layer = 0; layer < arch->n_layers; layer++) {
-        const struct sw_param *param = sw_arch_layer(arch, layer);
-        bench->kept[layer] = sw_bench_random_mask(bench->mask + param->mask_offset, param->count,
-                                                  bench->options->sparsity, (uint64_t) layer);
-    }
     const struct sw_init *init = sw_init_find(bench->spec.model_init);
     if (init == NULL) return SW_FAIL(SW_INTERNAL, "no init '%s'", bench->spec.model_init);
-    sw_init_weights(arch, init, 1, SW_RANDOM_INIT, 0, bench->theta);
-    return SW_OK;
+    sw_init_weights(arch, init, false, 1, SW_RANDOM_INIT, 0, bench->theta);
+    return make_mask(bench);
 }
 
 static enum sw_status make_samples(struct bench *bench) {
@@ -127,7 +161,7 @@ static enum sw_status make_optimizer(struct bench *bench) {
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
     SW_TRY(SW_ALLOC(&bench->states, (size_t) bench->n_params, "states"));
     for (int64_t i = 0; i < bench->n_params; i++)
-        for (int s = 0; s < bench->n_states; s++)
+        for (int s = 0; s < bench->n_states && params[i].gradients != NULL; s++)
             SW_TRY(sw_hal_alloc(bench->hal, params[i].n * (int64_t) sizeof(float), "momentum",
                                 &bench->states[i].buffers[s]));
     return SW_OK;
@@ -136,18 +170,29 @@ static enum sw_status make_optimizer(struct bench *bench) {
 static enum sw_status update(struct bench *bench, int64_t step) {
     const struct sw_net_param *params = sw_net_params(bench->net, &bench->n_params);
     for (int64_t i = 0; i < bench->n_params; i++)
-        SW_TRY(bench->optimizer->update(bench->hal, &bench->spec, &params[i],
-                                        bench->states[i].buffers, step,
-                                        bench->spec.train_optimizer_lr));
+        if (params[i].gradients != NULL)
+            SW_TRY(bench->optimizer->update(bench->hal, &bench->spec, &params[i],
+                                            bench->states[i].buffers, step,
+                                            bench->spec.train_optimizer_lr));
     return SW_OK;
+}
+
+static enum sw_status gather(struct bench *bench, const int32_t *index, int64_t batch) {
+    const struct sw_planes *planes = sw_net_input_planes(bench->net);
+    if (planes != NULL)
+        return sw_hal_gather_planes(bench->hal, bench->device_images, bench->device_labels,
+                                    bench->device_table, index, NULL, planes, batch,
+                                    sw_net_input(bench->net), sw_net_labels(bench->net));
+    return sw_hal_gather(bench->hal, bench->device_images, bench->device_labels,
+                         bench->device_table, index, bench->features, bench->plane, batch,
+                         sw_net_input(bench->net), sw_net_labels(bench->net));
 }
 
 static enum sw_status run_step(struct bench *bench, int64_t step) {
     int64_t batch = bench->options->batch, correct = 0;
     const int32_t *index = bench->index + (step % BATCHES) * batch;
-    SW_TRY(sw_hal_gather(bench->hal, bench->device_images, bench->device_labels,
-                         bench->device_table, index, bench->features, bench->plane, batch,
-                         sw_net_input(bench->net), sw_net_labels(bench->net)));
+    SW_TRY(gather(bench, index, batch));
+    sw_net_set_mode(bench->net, SW_NET_TRAIN, 1, step);
     SW_TRY(sw_net_forward(bench->net, batch));
     SW_TRY(sw_net_loss(bench->net, batch, true, &bench->loss, &correct));
     SW_TRY(sw_net_backward(bench->net, batch));
@@ -174,8 +219,12 @@ static void report(struct bench *bench, int64_t steps, struct sw_bench_step *out
     sw_net_memory(bench->net, &memory);
     double median = sw_bench_median(bench->times, steps);
     double flops = sw_net_step_flops(&bench->arch, bench->kept) * (double) bench->options->batch;
-    int64_t survivors = sw_net_survivors(bench->net);
-    int64_t optimizer = survivors * bench->n_states * (int64_t) sizeof(float);
+    int64_t survivors = sw_net_survivors(bench->net), kept = 0, optimizer = 0;
+    for (int64_t layer = 0; layer < bench->arch.n_layers; layer++)
+        kept += bench->kept[layer];
+    for (int64_t i = 0; i < bench->n_params; i++)
+        for (int s = 0; s < bench->n_states && bench->states[i].buffers[s] != NULL; s++)
+            optimizer += sw_hal_bytes(bench->states[i].buffers[s]);
     *out = (struct sw_bench_step){
         .steps = steps,
         .step_ms = median * 1e3,
@@ -185,8 +234,9 @@ static void report(struct bench *bench, int64_t steps, struct sw_bench_step *out
         .gflops = flops / median * 1e-9,
         .flops = flops,
         .loss = bench->loss / (double) bench->options->batch,
-        .parameters = bench->arch.parameters,
+        .parameters = bench->arch.trained,
         .survivors = survivors,
+        .sparsity = 1 - (double) kept / (double) bench->arch.prunable,
         .bytes_weights = memory.weights,
         .bytes_gradients = memory.gradients,
         .bytes_optimizer = optimizer,

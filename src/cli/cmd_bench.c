@@ -18,7 +18,10 @@
 static const struct argp_option options[] = {
     {"model", 'm', "NAME", 0, "step, inference: the network (lenet-300-100)", 0},
     {"batch", 'b', "N", 0, "step, kernels: samples of a step, columns of a product (128)", 0},
-    {"sparsity", 's', "S,...", 0, "step, inference: shares of the weights that are removed (0)", 0},
+    {"sparsity", 's', "S,...", 0,
+     "step, inference, kernels: shares of the weights that are removed (0; kernels: 0 to 0.98)", 0},
+    {"granularity", 'g', "NAME", 0,
+     "step: what is removed as one (weight); a word of prune.granularity", 0},
     {"steps", 'n', "N", 0, "step, inference: timed steps or passes; the median counts (51)", 0},
     {"threads", 't', "N", 0, "step, kernels, inference: threads (1)", 0},
     {"backend", 'd', "NAME", 0, "step, kernels, inference: where to run (cpu)", 0},
@@ -40,7 +43,8 @@ static const struct {
 } option_users[] = {
     {'m', {STEP, INFERENCE}},
     {'b', {STEP, KERNELS}},
-    {'s', {STEP, INFERENCE}},
+    {'s', {STEP, INFERENCE, KERNELS}},
+    {'g', {STEP}},
     {'n', {STEP, INFERENCE}},
     {'t', {STEP, KERNELS, INFERENCE}},
     {'d', {STEP, KERNELS, INFERENCE}},
@@ -135,6 +139,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state,
     case 's':
         set_sparsities(state, words, arg);
         return 0;
+    case 'g':
+        words->granularity = arg;
+        return 0;
     case 'n':
         words->steps = sw_cli_int(state, "--steps", arg, 1, 1000000);
         return 0;
@@ -193,10 +200,12 @@ static const struct argp argp = {
     .doc =
         "Time this build on this machine. Times are medians; ratios are above 1 where Sweepstake is "
         "the faster one.\v"
-        "kernels: the products of linear layers, beside the machine's sgemm rate. JSON: kernel, out, "
-        "in, batch, nnz, sparsity, us, gflops, ratio (of sgemm), sgemm_gflops.\n\n"
+        "kernels: the products of linear layers in every format, in turn, beside the machine's sgemm rate; "
+        "masks are random, of whole blocks for bsr, else of weights. JSON: kernel, format, out, in, batch, "
+        "nnz, sparsity, us, gflops, ratio (of sgemm), sgemm_gflops.\n\n"
         "step: a whole training step on made-up data: batch gather and transpose, forward, loss, "
-        "backward, SGD with momentum 0.9, under a random mask. JSON: model, batch, sparsity, threads, "
+        "backward, SGD with momentum 0.9, under a random mask. JSON: model, batch, sparsity (of what is "
+        "removed as one), granularity, weight_sparsity (of all prunable weights), threads, "
         "backend, isa, steps, step_ms, fastest_ms, slowest_ms, us_per_sample, gflops, flops, "
         "peak_bytes, bytes_weights, bytes_gradients, bytes_optimizer, bytes_activations, "
         "bytes_workspace, parameters, survivors.\n\n"
@@ -226,6 +235,8 @@ static void print_step_json(const struct sw_cli_bench_words *words, double spars
     json_object_set_new(json, "model", sw_cli_json_text(words->model));
     json_object_set_new(json, "batch", json_integer(words->batch));
     json_object_set_new(json, "sparsity", json_real(sparsity));
+    json_object_set_new(json, "granularity", sw_cli_json_text(words->granularity));
+    json_object_set_new(json, "weight_sparsity", json_real(step->sparsity));
     json_object_set_new(json, "threads", json_integer(words->threads));
     json_object_set_new(json, "backend", sw_cli_json_text(words->backend));
     json_object_set_new(json, "isa", json_string(sw_isa_name(sw_isa_detect())));
@@ -259,6 +270,7 @@ static enum sw_status bench_step(const struct sw_cli_bench_words *words) {
                                                  .backend = words->backend,
                                                  .classes = 10,
                                                  .batch = words->batch,
+                                                 .granularity = words->granularity,
                                                  .steps = words->steps,
                                                  .threads = (int) words->threads,
                                                  .isa = sw_isa_detect()};
@@ -271,9 +283,10 @@ static enum sw_status bench_step(const struct sw_cli_bench_words *words) {
             continue;
         }
         if (i == 0)
-            printf("%s, batch %lld, backend %s (%s), threads %lld, median of %lld steps\n"
+            printf("%s, batch %lld, granularity %s, backend %s (%s), threads %lld, median of %lld "
+                   "steps\n"
                    "sparsity   step ms   fastest   slowest  us/sample  GFLOP/s  memory\n",
-                   words->model, (long long) words->batch, words->backend,
+                   words->model, (long long) words->batch, words->granularity, words->backend,
                    sw_isa_name(step_options.isa), (long long) words->threads,
                    (long long) step.steps);
         print_step_text(words->sparsity[i], &step);
@@ -281,86 +294,33 @@ static enum sw_status bench_step(const struct sw_cli_bench_words *words) {
     return SW_OK;
 }
 
-/* ---- kernels ---------------------------------------------------------------------------------------------- */
-
-static void print_kernel_json(const struct sw_bench_kernel *kernel, double sgemm) {
-    json_t *json = json_object();
-    json_object_set_new(json, "kernel", json_string(kernel->name));
-    json_object_set_new(json, "out", json_integer(kernel->out));
-    json_object_set_new(json, "in", json_integer(kernel->in));
-    json_object_set_new(json, "batch", json_integer(kernel->batch));
-    json_object_set_new(json, "nnz", json_integer(kernel->nnz));
-    json_object_set_new(json, "sparsity", json_real(kernel->sparsity));
-    json_object_set_new(json, "us", json_real(kernel->us));
-    json_object_set_new(json, "gflops", json_real(kernel->gflops));
-    json_object_set_new(json, "ratio", json_real(kernel->ratio));
-    json_object_set_new(json, "sgemm_gflops", json_real(sgemm));
-    sw_cli_print_json(json, 0);
-}
-
-static void print_kernels_text(const struct sw_bench_kernel *kernels, int64_t n, double sgemm) {
-    printf("sgemm of this machine: %.1f GFLOP/s, one thread; ratio is to that\n"
-           "kernel                    out    in  batch  sparsity         us  GFLOP/s  ratio\n",
-           sgemm);
-    for (int64_t i = 0; i < n; i++)
-        printf("%-23s  %4lld  %4lld  %5lld  %8.3g  %9.2f  %7.2f  %5.2f\n", kernels[i].name,
-               (long long) kernels[i].out, (long long) kernels[i].in, (long long) kernels[i].batch,
-               kernels[i].sparsity, kernels[i].us, kernels[i].gflops, kernels[i].ratio);
-}
-
-static enum sw_status bench_kernels(const struct sw_cli_bench_words *words) {
-    struct sw_bench_kernel_options kernel_options = {.backend = words->backend,
-                                                     .batch = words->batch,
-                                                     .seconds = 0.05,
-                                                     .threads = (int) words->threads,
-                                                     .isa = sw_isa_detect()};
-    static struct sw_bench_kernel kernels[SW_BENCH_KERNELS_MAX];
-    double sgemm = 0;
-    int64_t n = 0;
-    SW_TRY(sw_bench_time_kernels(&kernel_options, &sgemm, kernels, &n));
-    if (!words->json) {
-        print_kernels_text(kernels, n, sgemm);
-        return SW_OK;
-    }
-    for (int64_t i = 0; i < n; i++)
-        print_kernel_json(&kernels[i], sgemm);
-    return SW_OK;
-}
-
-/* Limits of a row of choice.c: weights half-way, on a log scale, to the next measured shape. */
-static enum sw_status bench_tune(const struct sw_cli_bench_words *words) {
-    static const char *const limits[SW_BENCH_TUNED] = {"4096", "1 << 16", "1 << 19", "INT64_MAX"};
-    struct sw_bench_kernel_options kernel_options = {.backend = words->backend,
-                                                     .batch = words->batch,
-                                                     .seconds = 0.05,
-                                                     .threads = (int) words->threads,
-                                                     .isa = sw_isa_detect()};
-    struct sw_bench_crossing rows[SW_BENCH_TUNED];
-    SW_TRY(sw_bench_tune(&kernel_options, rows));
-    for (int i = 0; i < SW_BENCH_TUNED; i++)
-        printf("    {%s, SW_ISA_%s, %d}, /* %lld x %lld, batch %lld */\n", limits[i],
-               kernel_options.isa == SW_ISA_AVX2 ? "AVX2" : "GENERIC", rows[i].percent,
-               (long long) rows[i].out, (long long) rows[i].in, (long long) words->batch);
-    return SW_OK;
-}
+/* ---- the command ------------------------------------------------------------------------------------------- */
 
 static enum sw_status run_bench(const struct sw_cli_bench_words *words) {
     if (strcmp(words->what, STEP) == 0) return bench_step(words);
     if (strcmp(words->what, INFERENCE) == 0) return sw_cli_bench_inference(words);
-    return words->tune ? bench_tune(words) : bench_kernels(words);
+    return words->tune ? sw_cli_bench_tune(words) : sw_cli_bench_kernels(words);
+}
+
+static void set_default_sparsities(struct sw_cli_bench_words *words) {
+    static const double range[] = {0, 0.5, 0.8, 0.9, 0.95, 0.98};
+    words->n_sparsities = strcmp(words->what, KERNELS) == 0 ? (int) (sizeof range / sizeof *range)
+                                                            : 1;
+    memcpy(words->sparsity, range, (size_t) words->n_sparsities * sizeof *range);
 }
 
 int sw_cli_bench(int argc, char **argv) {
     struct sw_cli_bench_words words = {.model = "lenet-300-100",
                                        .backend = "cpu",
+                                       .granularity = "weight",
                                        .folder = ".",
                                        .batch = 128,
                                        .steps = 51,
                                        .threads = 1,
                                        .megabytes = 16,
-                                       .idle = 5,
-                                       .n_sparsities = 1};
+                                       .idle = 5};
     sw_cli_parse(&argp, argc, argv, &words);
+    if (words.n_sparsities == 0) set_default_sparsities(&words);
     if (strcmp(words.what, STORE) == 0) return sw_cli_bench_store(&words);
     if (strcmp(words.what, DISPATCH) == 0) return sw_cli_bench_dispatch(&words, argv);
     enum sw_status status = run_bench(&words);

@@ -182,6 +182,9 @@ static enum sw_status show_scopes(void) {
 static enum sw_status show_granularities(void) {
     return print_words(SW_REGISTRY_GRANULARITY);
 }
+static enum sw_status show_formats(void) {
+    return print_words(SW_REGISTRY_FORMAT);
+}
 static enum sw_status show_controls(void) {
     return print_words(SW_REGISTRY_CONTROL);
 }
@@ -209,6 +212,7 @@ static enum sw_status show_schema(void) {
     X(inits, "distributions of initial weights (model.init)")                                      \
     X(scopes, "which weights compete (prune.scope)")                                               \
     X(granularities, "what is removed as one (prune.granularity)")                                 \
+    X(formats, "how pruned layers store their weights (train.format)")                             \
     X(controls, "trainings beside every ticket (control)")
 
 struct topic {

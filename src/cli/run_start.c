@@ -89,6 +89,7 @@ struct loading {
     const char *path;
     const struct sw_cli_sets *sets;
     enum sw_isa isa;
+    struct sw_data_blocks *blocks;
     struct sw_sweep *sweep;
     bool failed;
 };
@@ -96,17 +97,18 @@ struct loading {
 static enum sw_status load(void *context) {
     struct loading *loading = context;
     enum sw_status status = sw_cli_load_sweep(loading->path, loading->sets, loading->isa,
-                                              loading->sweep);
+                                              loading->blocks, loading->sweep);
     loading->failed = status != SW_OK;
     return status;
 }
 
 enum sw_status sw_cli_share_sweep(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
-                                  struct sw_sweep *out, bool *reported) {
+                                  struct sw_data_blocks *blocks, struct sw_sweep *out,
+                                  bool *reported) {
     bool first = sw_comm_rank() == 0;
     struct sw_sweep sweep;
     memset(&sweep, 0, sizeof sweep);
-    struct loading loading = {path, sets, isa, &sweep, false};
+    struct loading loading = {path, sets, isa, blocks, &sweep, false};
     /* The data sets are read to know their checksums. */
     enum sw_status status = first ? sw_comm_work(load, &loading) : SW_OK;
     status = sw_comm_agree(status);

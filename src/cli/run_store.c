@@ -86,6 +86,7 @@ enum sw_status sw_cli_prepare_store(const struct sw_sweep *sweep, bool resume, e
                        sweep->store);
     struct sw_store_lock *taken = NULL;
     SW_TRY(sw_store_lock_take(sweep->store, &taken));
+    sw_store_tidy(sweep->store);
     /* Looked at again under the lock: another run may have made it since. */
     bool exists = sw_file_exists(sweep->store);
     enum sw_status status = exists ? check_existing(sweep, isa) : create_store(sweep, resume, isa);

@@ -10,7 +10,7 @@
 #include "sweepstake/version.h"
 
 enum sw_status sw_cli_load_sweep(const char *path, const struct sw_cli_sets *sets, enum sw_isa isa,
-                                 struct sw_sweep *out) {
+                                 struct sw_data_blocks *blocks, struct sw_sweep *out) {
     char *text = NULL;
     size_t length = 0;
     enum sw_status status = sw_file_exists(path)
@@ -25,6 +25,7 @@ enum sw_status sw_cli_load_sweep(const char *path, const struct sw_cli_sets *set
                                     .text_bytes = length,
                                     .sets = sets->words,
                                     .n_sets = sets->n,
+                                    .blocks = blocks,
                                     .isa = isa};
     struct sw_text errors = {0};
     status = sw_plan_build(&source, out, &errors);

@@ -42,3 +42,17 @@ void sw_block_seal(const struct sw_data_info *info, uint8_t *block);
 
 /* Errors: SW_DAMAGED when the header is not the one that sw_block_seal would write. */
 enum sw_status sw_block_check(const struct sw_data_info *info, const uint8_t *block) SW_NODISCARD;
+
+/* ---- data.c for shared.c ----------------------------------------------------------------------- */
+
+/* A data set, and the shape of the images in its files. */
+struct sw_data_source {
+    const struct sw_dataset *dataset;
+    int64_t stored[3];
+};
+/* Everything but pixel statistics and checksum. Errors: those of sw_data_probe. */
+enum sw_status sw_data_describe(const struct sw_trial_spec *spec, struct sw_data_source *source,
+                                struct sw_data_info *info) SW_NODISCARD;
+/* Decode into the arrays of `block`, whose header comes later, and add the rest to a description. */
+enum sw_status sw_data_learn(const struct sw_trial_spec *spec, const struct sw_data_source *source,
+                             uint8_t *block, struct sw_data_info *info) SW_NODISCARD;

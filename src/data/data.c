@@ -7,6 +7,7 @@
 #include "block.h"
 #include "limits.h"
 #include "normalize.h"
+#include "reshape.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/random.h"
 #include "sweepstake/text.h"
@@ -67,16 +68,18 @@ static enum sw_status split_validation(const struct sw_trial_spec *spec,
     return SW_OK;
 }
 
-/* Everything but pixel statistics and checksum. */
-static enum sw_status describe(const struct sw_trial_spec *spec, const struct sw_dataset **dataset,
-                               struct sw_data_info *info) {
+enum sw_status sw_data_describe(const struct sw_trial_spec *spec, struct sw_data_source *source,
+                                struct sw_data_info *info) {
     struct sw_block_layout layout;
     memset(info, 0, sizeof *info);
-    *dataset = sw_dataset_find(spec->data_name);
-    if (*dataset == NULL) return fail_unknown(spec->data_name);
-    SW_TEXT_COPY(info->name, (*dataset)->name);
-    SW_TRY((*dataset)->probe(spec, info));
+    source->dataset = sw_dataset_find(spec->data_name);
+    if (source->dataset == NULL) return fail_unknown(spec->data_name);
+    SW_TEXT_COPY(info->name, source->dataset->name);
+    SW_TRY(source->dataset->probe(spec, info));
     if (spec->data_limit > 0 && info->train > spec->data_limit) info->train = spec->data_limit;
+    SW_TRY(check_sizes(info));
+    memcpy(source->stored, info->shape, sizeof source->stored);
+    SW_TRY(sw_reshape_target(spec, source->stored, info->shape));
     SW_TRY(check_sizes(info));
     SW_TRY(split_validation(spec, info));
     sw_block_lay_out(info, &layout);
@@ -84,30 +87,72 @@ static enum sw_status describe(const struct sw_trial_spec *spec, const struct sw
     return SW_OK;
 }
 
-/* Fill the four arrays of a block; the header comes later. */
-static enum sw_status fill_arrays(const struct sw_trial_spec *spec,
-                                  const struct sw_dataset *dataset, const struct sw_data_info *info,
-                                  uint8_t *block) {
+/* Images and labels of both parts, wherever they are. */
+struct arrays {
+    uint8_t *train_images, *train_labels, *test_images, *test_labels;
+};
+
+static struct arrays arrays_of(const struct sw_data_info *info, uint8_t *block) {
     struct sw_block_layout layout;
     sw_block_lay_out(info, &layout);
-    return dataset->decode(spec, info, block + layout.offset[SW_BLOCK_TRAIN_IMAGES],
-                           block + layout.offset[SW_BLOCK_TRAIN_LABELS],
-                           block + layout.offset[SW_BLOCK_TEST_IMAGES],
-                           block + layout.offset[SW_BLOCK_TEST_LABELS]);
+    return (struct arrays){
+        block + layout.offset[SW_BLOCK_TRAIN_IMAGES], block + layout.offset[SW_BLOCK_TRAIN_LABELS],
+        block + layout.offset[SW_BLOCK_TEST_IMAGES], block + layout.offset[SW_BLOCK_TEST_LABELS]};
+}
+
+/* By way of a block of images as they are stored. */
+static enum sw_status fill_reshaped(const struct sw_trial_spec *spec,
+                                    const struct sw_data_source *source,
+                                    const struct sw_data_info *info, const struct arrays *out) {
+    struct sw_data_info stored = *info;
+    struct sw_block_layout layout;
+    uint8_t *block = NULL;
+    enum sw_status status = SW_OK;
+    int64_t train = info->train + info->validation;
+    memcpy(stored.shape, source->stored, sizeof stored.shape);
+    sw_block_lay_out(&stored, &layout);
+    SW_TRY(SW_ALLOC(&block, layout.total, "the data set"));
+    struct arrays in = arrays_of(&stored, block);
+    SW_TRY_TO(source->dataset->decode(spec, &stored, in.train_images, out->train_labels,
+                                      in.test_images, out->test_labels),
+              status, cleanup);
+    SW_TRY_TO(
+        sw_reshape_images(stored.shape, info->shape, train, in.train_images, out->train_images),
+        status, cleanup);
+    SW_TRY_TO(
+        sw_reshape_images(stored.shape, info->shape, info->test, in.test_images, out->test_images),
+        status, cleanup);
+cleanup:
+    SW_FREE(&block);
+    return status;
+}
+
+/* Fill the four arrays of a block; the header comes later. */
+static enum sw_status fill_arrays(const struct sw_trial_spec *spec,
+                                  const struct sw_data_source *source,
+                                  const struct sw_data_info *info, uint8_t *block) {
+    struct arrays out = arrays_of(info, block);
+    if (memcmp(source->stored, info->shape, sizeof source->stored) != 0)
+        return fill_reshaped(spec, source, info, &out);
+    return source->dataset->decode(spec, info, out.train_images, out.train_labels, out.test_images,
+                                   out.test_labels);
+}
+
+enum sw_status sw_data_learn(const struct sw_trial_spec *spec, const struct sw_data_source *source,
+                             uint8_t *block, struct sw_data_info *info) {
+    SW_TRY(fill_arrays(spec, source, info, block));
+    sw_block_measure(block, info);
+    return sw_block_checksum(info, block, &info->checksum);
 }
 
 enum sw_status sw_data_probe(const struct sw_trial_spec *spec, struct sw_data_info *info) {
-    const struct sw_dataset *dataset = NULL;
+    struct sw_data_source source;
     struct sw_data_info found;
     uint8_t *block = NULL;
-    enum sw_status status = SW_OK;
-    SW_TRY(describe(spec, &dataset, &found));
+    SW_TRY(sw_data_describe(spec, &source, &found));
     SW_TRY(SW_ALLOC(&block, (size_t) found.block_bytes, "the data set"));
-    SW_TRY_TO(fill_arrays(spec, dataset, &found, block), status, cleanup);
-    sw_block_measure(block, &found);
-    SW_TRY_TO(sw_block_checksum(&found, block, &found.checksum), status, cleanup);
-    *info = found;
-cleanup:
+    enum sw_status status = sw_data_learn(spec, &source, block, &found);
+    if (status == SW_OK) *info = found;
     SW_FREE(&block);
     return status;
 }
@@ -133,16 +178,16 @@ static enum sw_status check_same(const struct sw_data_info *now, const struct sw
 
 enum sw_status sw_data_decode(const struct sw_trial_spec *spec, const struct sw_data_info *info,
                               void *block) {
-    const struct sw_dataset *dataset = NULL;
+    struct sw_data_source source;
     struct sw_data_info now;
     char found[SW_DIGEST_TEXT], expected[SW_DIGEST_TEXT];
     if ((uintptr_t) block % SW_ALIGNMENT != 0)
         return SW_FAIL(SW_INTERNAL, "the block for data set %s is not aligned to %zu bytes",
                        info->name, SW_ALIGNMENT);
-    SW_TRY(describe(spec, &dataset, &now));
+    SW_TRY(sw_data_describe(spec, &source, &now));
     SW_TRY(check_same(&now, info));
     memset(block, 0, SW_ALIGNMENT); /* no magic until all is in place */
-    SW_TRY(fill_arrays(spec, dataset, info, block));
+    SW_TRY(fill_arrays(spec, &source, info, block));
     SW_TRY(sw_block_checksum(info, block, &now.checksum));
     if (!sw_digest_equal(now.checksum, info->checksum))
         return SW_FAIL(SW_CONFIG, "data set %s has changed: checksum %s now, %s before", info->name,

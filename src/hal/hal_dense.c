@@ -1,19 +1,6 @@
 /* Gathering a batch, and linear layers with dense weights. */
 #include "check.h"
 
-/* The caller has checked that samples exist; a wrong number here would read foreign memory. */
-static enum sw_status check_index(const struct sw_buffer *images, const struct sw_buffer *labels,
-                                  const int32_t *index, int64_t features, int64_t batch) {
-    if (index == NULL) return SW_FAIL(SW_INTERNAL, "no list of samples to gather");
-    int64_t samples = images->bytes / features;
-    if (labels->bytes < samples) samples = labels->bytes;
-    for (int64_t b = 0; b < batch; b++)
-        if (index[b] < 0 || index[b] >= samples)
-            return SW_FAIL(SW_INTERNAL, "sample %d of a batch: there are %lld samples", index[b],
-                           (long long) samples);
-    return SW_OK;
-}
-
 enum sw_status sw_hal_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              const struct sw_buffer *labels, const struct sw_buffer *table,
                              const int32_t *index, int64_t features, int64_t plane, int64_t batch,
@@ -30,7 +17,7 @@ enum sw_status sw_hal_gather(struct sw_hal *hal, const struct sw_buffer *images,
     SW_TRY(sw_hal_check_input(hal, table, "table", features / plane, 256, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, x, "x", features, ld, sizeof(float), images, table));
     SW_TRY(sw_hal_check_output(hal, labels_out, "labels_out", 1, ld, sizeof(int32_t), labels, x));
-    SW_TRY(check_index(images, labels, index, features, batch));
+    SW_TRY(sw_hal_check_samples(images, labels, index, features, batch));
     return hal->backend->gather(hal, images, labels, table, index, features, plane, batch, x,
                                 labels_out);
 }

@@ -6,37 +6,12 @@
 
 /* ---- positions ------------------------------------------------------------------------------- */
 
-/* start[0 .. n] rises from 0 to nnz. */
-static bool is_start(const int32_t *start, int64_t n, int64_t nnz) {
-    if (start[0] != 0 || start[n] != nnz) return false;
-    for (int64_t i = 0; i < n; i++)
-        if (start[i] > start[i + 1]) return false;
-    return true;
-}
-
-static bool is_below(const int32_t *values, int64_t n, int64_t limit) {
-    for (int64_t i = 0; i < n; i++)
-        if (values[i] < 0 || values[i] >= limit) return false;
-    return true;
-}
-
-/* Kernels index with these numbers unchecked. */
-static enum sw_status check_csr(const struct sw_csr *csr) {
-    SW_TRY(sw_hal_check_size("the number of rows", csr->rows));
-    SW_TRY(sw_hal_check_size("the number of columns", csr->columns));
-    if (csr->nnz < 0 || csr->nnz > INT32_MAX || !is_start(csr->row_start, csr->rows, csr->nnz) ||
-        !is_start(csr->column_start, csr->columns, csr->nnz) ||
-        !is_below(csr->column, csr->nnz, csr->columns) ||
-        !is_below(csr->row, csr->nnz, csr->rows) || !is_below(csr->value, csr->nnz, csr->nnz))
-        return SW_FAIL(SW_INTERNAL, "positions of a sparse %lld x %lld matrix lie outside of it",
-                       (long long) csr->rows, (long long) csr->columns);
-    return SW_OK;
-}
-
 enum sw_status sw_hal_sparse_create(struct sw_hal *hal, const struct sw_csr *csr,
                                     enum sw_layer_format format, struct sw_sparse **out) {
     if (hal == NULL || csr == NULL) return SW_FAIL(SW_INTERNAL, "no device or no positions");
-    SW_TRY(check_csr(csr));
+    if ((int) format < 0 || format >= SW_FORMAT_COUNT)
+        return SW_FAIL(SW_INTERNAL, "format %d of a sparse matrix is not known", (int) format);
+    SW_TRY(sw_hal_check_csr(csr));
     struct sw_sparse *sparse = NULL;
     SW_TRY(SW_ALLOC(&sparse, 1, "a sparse matrix"));
     sparse->hal = hal;
@@ -61,23 +36,26 @@ void sw_hal_sparse_free(struct sw_sparse **sparse) {
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions,
-                                      enum sw_layer_format format) {
+static enum sw_status check_positions(const struct sw_hal *hal, const struct sw_sparse *positions) {
     if (hal == NULL) return SW_FAIL(SW_INTERNAL, "no device was given");
     if (positions == NULL) return SW_FAIL(SW_INTERNAL, "no positions of a sparse matrix");
     if (positions->hal != hal)
         return SW_FAIL(SW_INTERNAL, "a sparse matrix belongs to another device");
-    if (positions->format != format)
-        return SW_FAIL(SW_INTERNAL, "positions of a sparse matrix were made for %s",
-                       format == SW_FORMAT_CSR ? "copies, not for products"
-                                               : "products, not for copies");
+    return SW_OK;
+}
+
+static enum sw_status check_product(const struct sw_hal *hal, const struct sw_sparse *positions) {
+    SW_TRY(check_positions(hal, positions));
+    if (positions->format == SW_FORMAT_DENSE)
+        return SW_FAIL(SW_INTERNAL,
+                       "positions of a sparse matrix were made for copies, not for products");
     return SW_OK;
 }
 
 enum sw_status sw_hal_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, const struct sw_buffer *x,
                                      int64_t ld, struct sw_buffer *y) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -89,7 +67,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *dy, int64_t ld,
                                            struct sw_buffer *dx) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
@@ -100,7 +78,7 @@ enum sw_status sw_hal_sparse_backward_data(struct sw_hal *hal, const struct sw_s
 enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
                                               const struct sw_buffer *dy, const struct sw_buffer *x,
                                               int64_t ld, struct sw_buffer *dvalues) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_CSR));
+    SW_TRY(check_product(hal, positions));
     SW_TRY(sw_hal_check_ld(ld));
     SW_TRY(sw_hal_check_input(hal, dy, "dy", positions->rows, ld, sizeof(float)));
     SW_TRY(sw_hal_check_input(hal, x, "x", positions->columns, ld, sizeof(float)));
@@ -110,7 +88,7 @@ enum sw_status sw_hal_sparse_backward_weights(struct sw_hal *hal, const struct s
 
 enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
                                      const struct sw_buffer *values, struct sw_buffer *w) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
+    SW_TRY(check_positions(hal, positions));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, w, "w", positions->rows, positions->columns, sizeof(float),
                                values, NULL));
@@ -119,7 +97,7 @@ enum sw_status sw_hal_sparse_scatter(struct sw_hal *hal, const struct sw_sparse 
 
 enum sw_status sw_hal_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
                                     const struct sw_buffer *w, struct sw_buffer *values) {
-    SW_TRY(check_positions(hal, positions, SW_FORMAT_DENSE));
+    SW_TRY(check_positions(hal, positions));
     SW_TRY(sw_hal_check_input(hal, w, "w", positions->rows, positions->columns, sizeof(float)));
     SW_TRY(sw_hal_check_output(hal, values, "values", positions->nnz, 1, sizeof(float), w, NULL));
     return hal->backend->sparse_gather(hal, positions, w, values);

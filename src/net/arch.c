@@ -17,48 +17,68 @@ static void place(struct sw_arch *arch, struct sw_param *param) {
         arch->prunable += param->count;
         arch->n_layers++;
     }
-    arch->n_params++;
+    if (sw_role_is_trained(param->role)) arch->trained += param->count;
 }
 
-/* Append the weights and the biases of one layer. */
-static enum sw_status add_layer(struct sw_arch *arch, const struct sw_layer_desc *desc,
-                                int is_output) {
-    struct sw_param *weight = &arch->params[arch->n_params], *bias = weight + 1;
-    (void) snprintf(weight->name, sizeof weight->name, "%s.weight", desc->name);
-    sw_layer_ops_of(desc->kind)->shape_weight(desc, weight);
-    if (weight->count > INT32_MAX)
-        return SW_FAIL(SW_UNSUPPORTED,
-                       "%s of model '%s' would have %lld weights; at most %d are supported",
-                       weight->name, arch->model, (long long) weight->count, INT32_MAX);
-    weight->prunable = 1;
-    weight->output = is_output;
-    place(arch, weight);
+/* Parameter i of a layer. `is_output`: of the last one. */
+static void describe(const struct sw_layer_desc *layer, int64_t i, bool is_output,
+                     struct sw_param *param) {
+    static const char *const names[] = {
+        [SW_ROLE_WEIGHT] = "weight",     [SW_ROLE_BIAS] = "bias",
+        [SW_ROLE_SCALE] = "weight",      [SW_ROLE_SHIFT] = "bias",
+        [SW_ROLE_MEAN] = "running_mean", [SW_ROLE_VARIANCE] = "running_var",
+    };
+    sw_layer_ops_of(layer->kind)->shape_param(layer, i, param);
+    (void) snprintf(param->name, sizeof param->name, "%s.%s", layer->name, names[param->role]);
+    param->count = 1;
+    for (int64_t d = 0; d < param->rank; d++)
+        param->count *= param->shape[d];
+    param->shortcut = layer->shortcut;
+    if (param->role != SW_ROLE_WEIGHT) return;
+    param->prunable = 1;
+    param->output = is_output;
+    param->fan_in = param->count / param->shape[0];
+    param->fan_out = param->count / param->shape[1];
+}
 
-    (void) snprintf(bias->name, sizeof bias->name, "%s.bias", desc->name);
-    bias->rank = 1;
-    bias->shape[0] = bias->count = weight->shape[0];
-    place(arch, bias);
+/* Parameters stand in the order of PyTorch's state_dict, which is not quite that of the layers. */
+static enum sw_status add_params(struct sw_arch *arch, const struct sw_model_desc *desc,
+                                 const int64_t *first) {
+    for (int64_t l = 0; l < desc->n_layers; l++) {
+        const struct sw_layer_desc *layer = &desc->layers[l];
+        int64_t n = sw_layer_ops_of(layer->kind)->n_params(layer);
+        for (int64_t i = 0; i < n; i++) {
+            struct sw_param *param = &arch->params[first[l] + i];
+            describe(layer, i, l == desc->n_layers - 1, param);
+            if (param->count > INT32_MAX)
+                return SW_FAIL(SW_UNSUPPORTED,
+                               "%s of model '%s' would have %lld weights; at most %d are supported",
+                               param->name, arch->model, (long long) param->count, INT32_MAX);
+        }
+    }
+    for (int64_t p = 0; p < arch->n_params; p++)
+        place(arch, &arch->params[p]);
     return SW_OK;
 }
 
 enum sw_status sw_arch_create(const char *model, const int64_t input_shape[3], int64_t classes,
                               struct sw_arch *out) {
     struct sw_model_desc desc;
+    int64_t first[SW_MODEL_MAX_LAYERS];
     struct sw_arch arch = {.classes = classes};
-    enum sw_status status;
     if (strlen(model) >= sizeof arch.model)
         return SW_FAIL(SW_CONFIG, "model name '%s' is too long: at most %zu characters", model,
                        sizeof arch.model - 1);
     SW_TRY(sw_model_lay_out(model, input_shape, classes, &desc));
     SW_TEXT_COPY(arch.model, model);
     memcpy(arch.input_shape, input_shape, sizeof arch.input_shape);
-    SW_TRY(SW_ALLOC(&arch.params, (size_t) desc.n_layers * 2, "parameter table"));
-    for (int64_t l = 0; l < desc.n_layers; l++)
-        SW_TRY_TO(add_layer(&arch, &desc.layers[l], l == desc.n_layers - 1), status, cleanup);
-    *out = arch;
-    return SW_OK;
-cleanup:
-    sw_arch_fini(&arch);
+    arch.n_params = sw_model_number_params(&desc, first);
+    SW_TRY(SW_ALLOC(&arch.params, (size_t) arch.n_params, "parameter table"));
+    enum sw_status status = add_params(&arch, &desc, first);
+    if (status == SW_OK)
+        *out = arch;
+    else
+        sw_arch_fini(&arch);
     return status;
 }
 

@@ -16,8 +16,9 @@ static bool is_chain(const struct sw_model_desc *desc) {
     return true;
 }
 
+/* In a chain, layer l has the l-th prunable parameter. */
 static const uint8_t *mask_of(const struct sw_arch *arch, const uint8_t *mask, int64_t l) {
-    return mask + arch->params[2 * l].mask_offset;
+    return mask + sw_arch_layer(arch, l)->mask_offset;
 }
 
 /* A unit is left when any of its weights is. */

@@ -1,58 +1,59 @@
 #include <string.h>
 
-#include "models.h"
 #include "net_private.h"
 
-int64_t sw_net_gradient_features(const struct sw_model_desc *desc, int parity) {
-    int64_t widest = 0;
-    for (int64_t l = parity; l < desc->n_layers; l += 2) {
-        int64_t features = sw_layer_ops_of(desc->layers[l].kind)->output_features(&desc->layers[l]);
-        if (features > widest) widest = features;
-    }
-    return widest;
-}
-
-/* Input, labels, outputs of all layers and the two gradients. */
-static int64_t activation_bytes(const struct sw_model_desc *desc, int64_t ld) {
+/* Input, labels, outputs of all layers and the slots of their gradients. */
+static int64_t activation_bytes(const struct sw_graph *graph, int64_t ld) {
     const int64_t real = sizeof(float), label = sizeof(int32_t);
-    int64_t features = sw_layer_ops_of(desc->layers[0].kind)->input_features(&desc->layers[0]);
-    for (int64_t l = 0; l < desc->n_layers; l++)
-        features += sw_layer_ops_of(desc->layers[l].kind)->output_features(&desc->layers[l]);
-    for (int parity = 0; parity < 2; parity++)
-        features += sw_net_gradient_features(desc, parity);
-    return features * ld * real + ld * label;
+    int64_t floats = sw_planes_floats(&graph->input, SW_HAL_LANES);
+    for (int64_t l = 0; l < graph->desc.n_layers; l++)
+        if (!sw_layer_ops_of(graph->desc.layers[l].kind)->in_place)
+            floats += sw_planes_floats(&graph->place[l].out, SW_HAL_LANES);
+    for (int64_t s = 0; s < graph->n_slots; s++)
+        floats += graph->slot_floats[s];
+    return floats * (ld / SW_HAL_LANES) * real + ld * label;
 }
 
-static void predict(const struct sw_model_desc *desc, const int64_t *kept, int64_t max_batch,
-                    enum sw_isa isa, struct sw_net_memory *out) {
-    int64_t scratch = 0;
-    out->activations = activation_bytes(desc, sw_hal_lanes(max_batch));
-    for (int64_t l = 0; l < desc->n_layers; l++) {
-        const struct sw_layer_desc *layer = &desc->layers[l];
-        enum sw_layer_format format =
-            sw_layer_ops_of(layer->kind)->choose_format(layer, isa, kept[l]);
-        struct sw_layer_sizes sizes = sw_layer_measure(layer, format, isa, kept[l]);
-        out->weights += sizes.values + sizes.bias + sizes.positions;
-        out->gradients += sizes.values + sizes.bias;
+static void predict(const struct sw_graph *graph, const int64_t *kept, int64_t max_batch,
+                    enum sw_isa isa, const struct sw_net_storage *storage,
+                    struct sw_net_memory *out) {
+    int64_t gradient = 0, scratch = 0, ld = sw_hal_lanes(max_batch);
+    out->activations = activation_bytes(graph, ld);
+    for (int64_t l = 0; l < graph->desc.n_layers; l++) {
+        const struct sw_layer_desc *layer = &graph->desc.layers[l];
+        const struct sw_layer_place *place = &graph->place[l];
+        int64_t left = place->prunable >= 0 ? kept[place->prunable] : 0;
+        enum sw_layer_format format = SW_FORMAT_DENSE;
+        if (place->prunable >= 0) format = sw_layer_choose_format(layer, place, isa, left, storage);
+        struct sw_layer_sizes sizes = sw_layer_measure(layer, place, format, isa, left, ld);
+        out->weights += sizes.values + sizes.positions;
+        out->gradients += sizes.gradients;
+        out->activations += sizes.statistics;
         out->workspace += sizes.dense;
-        if (sizes.gradient > scratch) scratch = sizes.gradient;
+        if (sizes.gradient > gradient) gradient = sizes.gradient;
+        if (sizes.scratch > scratch) scratch = sizes.scratch;
     }
-    out->workspace += scratch;
+    out->workspace += gradient + scratch;
 }
 
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
-                           enum sw_isa isa, struct sw_net_memory *out) {
+                           enum sw_isa isa, const struct sw_net_storage *storage,
+                           struct sw_net_memory *out) {
     struct sw_model_desc desc;
+    struct sw_graph graph;
     memset(out, 0, sizeof *out);
-    if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
-    predict(&desc, kept, max_batch, isa, out);
+    if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) == SW_OK &&
+        sw_graph_plan(&desc, &graph) == SW_OK)
+        predict(&graph, kept, max_batch, isa, storage, out);
 }
 
 void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                                 enum sw_isa isa, struct sw_net_memory *out) {
     struct sw_model_desc desc;
+    struct sw_graph graph;
     memset(out, 0, sizeof *out);
     if (sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc) != SW_OK) return;
     sw_compact_predict(kept, &desc);
-    predict(&desc, kept, max_batch, isa, out);
+    if (sw_graph_plan(&desc, &graph) == SW_OK)
+        predict(&graph, kept, max_batch, isa, &(struct sw_net_storage){.block = 1}, out);
 }

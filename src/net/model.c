@@ -1,3 +1,4 @@
+#include "layer.h"
 #include "models.h"
 
 #include <stdio.h>
@@ -54,4 +55,37 @@ enum sw_status sw_model_lay_out(const char *name, const int64_t input_shape[3], 
     const struct sw_model *model = sw_model_find(name);
     if (model == NULL) return fail_unknown(name);
     return model->describe(name, input_shape, classes, out);
+}
+
+const char *sw_model_parse_number(const char *text, int64_t most, int64_t *out) {
+    int64_t number = 0;
+    if (*text < '1' || *text > '9') return NULL;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        number = number * 10 + (*text - '0');
+        if (number > most) return NULL;
+    }
+    if (*text != '-' && *text != '\0') return NULL;
+    *out = number;
+    return text;
+}
+
+/* ---- order of the parameters ---------------------------------------------------------------- */
+
+/* Parameters of layer l, then those of the shortcut that it adds, which runs before it. */
+static int64_t number_layer(const struct sw_model_desc *desc, int64_t l, int64_t next,
+                            int64_t *first) {
+    const struct sw_layer_desc *layer = &desc->layers[l];
+    first[l] = next;
+    next += sw_layer_ops_of(layer->kind)->n_params(layer);
+    if (layer->residual < 0 || !desc->layers[layer->residual].shortcut) return next;
+    next = number_layer(desc, desc->layers[layer->residual].input, next, first);
+    return number_layer(desc, layer->residual, next, first);
+}
+
+int64_t sw_model_number_params(const struct sw_model_desc *desc,
+                               int64_t first[SW_MODEL_MAX_LAYERS]) {
+    int64_t next = 0;
+    for (int64_t l = 0; l < desc->n_layers; l++)
+        if (!desc->layers[l].shortcut) next = number_layer(desc, l, next, first);
+    return next;
 }

@@ -42,7 +42,8 @@ static void check_plugins(struct sw_plan *plan, int64_t trial) {
 
 /* What the registry and the files say; reports what is wrong. Errors: only those that end
  * everything. */
-static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, struct sw_data_info *info) {
+static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, int64_t at,
+                                 struct sw_data_info *info) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
     const struct sw_dataset *dataset = sw_dataset_find(spec->data_name);
     if (dataset == NULL) return SW_FAIL(SW_CONFIG, "unknown data set %s", spec->data_name);
@@ -50,14 +51,20 @@ static enum sw_status probe_data(struct sw_plan *plan, int64_t trial, struct sw_
     int64_t images = info->train;
     if (spec->data_limit > 0 && spec->data_limit < images) images = spec->data_limit;
     if (spec->data_validation >= images) {
-        sw_plan_report(plan, sw_plan_find_place(plan, trial, "data.validation"),
-                       "data.validation: got %" PRId64 "; allowed is less than the %" PRId64
+        struct sw_plan_place place = sw_plan_find_place(plan, trial, "data.validation");
+        bool given = place.line > 0;
+        if (!given) place = sw_plan_find_place(plan, trial, "data.name");
+        sw_plan_report(plan, place,
+                       "data.validation: %s %" PRId64 "; allowed is less than the %" PRId64
                        " training images of %s",
-                       spec->data_validation, images, spec->data_name);
+                       given ? "got" : "the default is", spec->data_validation, images,
+                       spec->data_name);
         memset(info, 0, sizeof *info);
         return SW_OK;
     }
-    return sw_data_probe(spec, info);
+    struct sw_data_blocks *blocks = plan->source->blocks;
+    return blocks != NULL ? sw_data_probe_shared(spec, info, &blocks->fds[at])
+                          : sw_data_probe(spec, info);
 }
 
 static enum sw_status report_data(struct sw_plan *plan, int64_t trial, enum sw_status status) {
@@ -70,6 +77,12 @@ static enum sw_status report_data(struct sw_plan *plan, int64_t trial, enum sw_s
     }
     if (status == SW_IO) plan->n_io++;
     sw_plan_report(plan, place, "%s: %s", key, sw_status_text());
+    return SW_OK;
+}
+
+static enum sw_status add_block(struct sw_data_blocks *blocks) {
+    SW_TRY(SW_GROW(&blocks->fds, (size_t) blocks->n, (size_t) blocks->n + 1, "data sets"));
+    blocks->fds[blocks->n++] = -1;
     return SW_OK;
 }
 
@@ -91,7 +104,8 @@ static enum sw_status add_data(struct checker *checker, int64_t trial, int64_t a
         sweep->datas[at] = source->known[at];
         return SW_OK;
     }
-    enum sw_status status = probe_data(plan, trial, &sweep->datas[at]);
+    if (source->blocks != NULL) SW_TRY(add_block(source->blocks));
+    enum sw_status status = probe_data(plan, trial, at, &sweep->datas[at]);
     if (status == SW_OK) return SW_OK;
     memset(&sweep->datas[at], 0, sizeof *sweep->datas);
     return report_data(plan, trial, status);
@@ -118,10 +132,11 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
     const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
     if (spec->train_batch <= data->train) return;
-    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.batch"),
-                   "train.batch: got %" PRId64 "; allowed is at most the %" PRId64
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, "train.batch");
+    sw_plan_report(plan, place.line > 0 ? place : plan->train_place,
+                   "train.batch: %s %" PRId64 "; allowed is at most the %" PRId64
                    " training images, validation excluded",
-                   spec->train_batch, data->train);
+                   place.line > 0 ? "got" : "the default is", spec->train_batch, data->train);
 }
 
 /* Nothing would be left to train after the last step. */

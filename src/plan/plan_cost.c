@@ -13,23 +13,24 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     const struct sw_round_plan *round = &sweep->rounds[row];
     const struct sw_trial_spec *spec = &sweep->trials[round->trial];
     const struct sw_arch *arch = &sweep->archs[round->arch];
-    int64_t batch = spec->train_batch > SW_EVALUATE_BATCH ? spec->train_batch : SW_EVALUATE_BATCH;
+    int64_t batch = sw_train_max_batch(spec, arch);
     struct sw_net_memory memory;
     struct sw_payload_layout payload;
     int64_t likely[SW_MAX_LAYERS];
+    struct sw_net_storage storage;
     sw_prune_likely(spec, arch, round->round, likely);
+    sw_prune_storage(spec, (enum sw_control) round->control, &storage);
     bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
-                 round->control != SW_CONTROL_RANDOM;
+                 round->control != SW_CONTROL_RANDOM && !storage.forced;
     if (units)
         sw_net_predict_unit_memory(arch, likely, batch, plan->source->isa, &memory);
     else
-        sw_net_predict_memory(arch, likely, batch, plan->source->isa, &memory);
+        sw_net_predict_memory(arch, likely, batch, plan->source->isa, &storage, &memory);
     sw_payload_lay_out(round, &payload);
-    /* While pruning: initial weights, trained weights and scores of the whole network. */
-    int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
-    /* Snapshots that it takes, or those that it chooses from. */
-    int64_t snapshots = round->snapshots;
-    if (round->theta_k_owner >= 0) snapshots = 2 * sweep->rounds[round->theta_k_owner].snapshots;
+    /* While pruning: initial weights, trained weights, scores of the whole network, and their ranks. */
+    int64_t pruning = 4 * arch->parameters * (int64_t) sizeof(float);
+    /* Snapshots that it takes, or the one that it begins with: in shared memory, and its own. */
+    int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);

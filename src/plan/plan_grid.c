@@ -52,6 +52,7 @@ static enum sw_status read_points(struct sw_plan *plan, struct sw_plan_axis *axi
                               &memory));
     axis->points = memory;
     axis->n_points = list->count;
+    char got[SW_PLAN_DESCRIPTION];
     int64_t i = 0;
     for (const struct sw_plan_node *item = list->first; item != NULL; item = item->next, i++) {
         if (sw_plan_is_full(plan)) break;
@@ -62,7 +63,7 @@ static enum sw_status read_points(struct sw_plan *plan, struct sw_plan_axis *axi
         } else {
             sw_plan_report(plan, item->place,
                            "%s: got %s; each value of this axis is a map of settings", axis->key,
-                           sw_plan_node_kind_text(item));
+                           sw_plan_describe(item, got));
         }
     }
     return SW_OK;
@@ -92,6 +93,7 @@ cleanup:
 /* Is this a list of values? Reports when it is not. */
 static bool is_axis(struct sw_plan *plan, const char *key, int64_t field,
                     const struct sw_plan_node *node) {
+    char got[SW_PLAN_DESCRIPTION];
     if (node->kind == SW_PLAN_LIST && node->count > 0) return true;
     if (node->kind == SW_PLAN_LIST) {
         sw_plan_report(plan, node->place, "%s: the axis is empty; list at least one value", key);
@@ -100,8 +102,8 @@ static bool is_axis(struct sw_plan *plan, const char *key, int64_t field,
                        "%s: axes have whole keys: write \"%s.%.40s: [...]\" directly below grid",
                        key, key, node->first->key->text);
     } else {
-        sw_plan_report(plan, node->place, "%s: got %s; an axis is a list of values", key,
-                       sw_plan_node_kind_text(node));
+        sw_plan_report(plan, node->place, "%s: got %s; an axis is a list of values, like [A, B]",
+                       key, sw_plan_describe(node, got));
     }
     return false;
 }
@@ -130,11 +132,12 @@ enum sw_status sw_plan_read_axis(struct sw_plan *plan, const struct sw_plan_node
 }
 
 enum sw_status sw_plan_read_grid(struct sw_plan *plan, const struct sw_plan_node *grid) {
+    char got[SW_PLAN_DESCRIPTION];
     plan->grid_place = grid->key->place;
     if (sw_plan_is_null(grid)) return SW_OK;
     if (grid->kind != SW_PLAN_MAP) {
         sw_plan_report(plan, grid->place, "grid: got %s; a map of axes belongs here",
-                       sw_plan_node_kind_text(grid));
+                       sw_plan_describe(grid, got));
         return SW_OK;
     }
     sw_plan_check_duplicates(plan, grid);

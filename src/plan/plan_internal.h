@@ -142,7 +142,14 @@ bool sw_plan_check_text(struct sw_plan *plan, struct sw_plan_place where, const 
 enum sw_status sw_plan_parse(struct sw_plan *plan, struct sw_plan_place where, const char *text,
                              size_t bytes, struct sw_plan_node **out) SW_NODISCARD;
 bool sw_plan_is_null(const struct sw_plan_node *node);
-const char *sw_plan_node_kind_text(const struct sw_plan_node *node);
+#define SW_PLAN_DESCRIPTION (SW_PLAN_QUOTE + 8)
+/* What a person has written: "a list", "a map", "nothing", or the scalar itself. Returns text, or out. */
+const char *sw_plan_describe(const struct sw_plan_node *node, char out[SW_PLAN_DESCRIPTION]);
+
+/* ---- plan_syntax.c -------------------------------------------------------------------------- */
+
+/* The parser's message as a person should read it. */
+const char *sw_plan_explain_syntax(const char *message);
 
 /* ---- plan_words.c --------------------------------------------------------------------------- */
 

@@ -80,14 +80,29 @@ static void join_words(const char *const *words, size_t n, char *out, size_t siz
         used += (size_t) snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", words[i]);
 }
 
+/* Slips that make one key of two words: what to do instead, or NULL. */
+static const char *find_slip(const char *key) {
+    if (strcmp(key, "<<") == 0) return "merge keys are not allowed; write the settings out";
+    if (strchr(key, '{') != NULL) return "a colon is missing in front of {";
+    if (strchr(key, ':') != NULL) return "a blank is missing behind the colon";
+    return NULL;
+}
+
 void sw_plan_report_unknown_key(struct sw_plan *plan, struct sw_plan_place place,
                                 const char *prefix, const struct sw_plan_node *key) {
     char full[SW_PLAN_KEY], quoted[SW_PLAN_QUOTE], allowed[600];
     char names[CHILDREN_MAX][SW_PLAN_KEY];
     const char *children[CHILDREN_MAX];
     const char *dot = *prefix != '\0' ? "." : "";
-    sw_plan_quote(key->text, key->length, quoted);
+    if (key->length > 0)
+        (void) sw_plan_quote(key->text, key->length, quoted);
+    else
+        SW_TEXT_COPY(quoted, "\"\"");
     size_t n = list_children(plan, prefix, names, children);
+    if (find_slip(key->text) != NULL) {
+        sw_plan_report(plan, place, "%s%s%s: %s", prefix, dot, quoted, find_slip(key->text));
+        return;
+    }
     if (sw_plan_join_key(prefix, key, full)) {
         const char *near = sw_text_nearest(key->text, children, n);
         if (near != NULL) {

@@ -61,8 +61,9 @@ static enum sw_status add_node(struct reader *reader, enum sw_plan_node_kind kin
     if (parent->kind == SW_PLAN_MAP && *key == NULL) {
         *key = node;
         if (kind == SW_PLAN_SCALAR) return SW_OK;
+        char got[SW_PLAN_DESCRIPTION];
         sw_plan_report(reader->plan, place, "a key must be a word, not %s",
-                       sw_plan_node_kind_text(node));
+                       sw_plan_describe(node, got));
         reader->stop = true;
         return SW_OK;
     }
@@ -185,17 +186,17 @@ static void report_syntax(struct reader *reader, struct fy_diag *diag) {
     int64_t column = error->column > 0 ? error->column - 1 : 0;
     struct sw_plan_place place = place_at(reader, line, column);
     int64_t innermost = reader->depth - 1;
+    const char *meaning = sw_plan_explain_syntax(error->msg);
     bool open = innermost >= 0 && reader->flow[innermost];
     if (open && is_at_end(reader, error->line)) {
         sw_plan_report(reader->plan, reader->open[innermost]->place,
-                       "not valid YAML: the bracket that opens here is not closed (%s)",
-                       error->msg);
+                       "not valid YAML: the bracket that opens here is not closed");
     } else if (open && reader->open[innermost]->place.line != place.line) {
         sw_plan_report(reader->plan, place,
-                       "not valid YAML: %s; a bracket is open since line %" PRId64, error->msg,
+                       "not valid YAML: %s; a bracket is open since line %" PRId64, meaning,
                        reader->open[innermost]->place.line);
     } else {
-        sw_plan_report(reader->plan, place, "not valid YAML: %s", error->msg);
+        sw_plan_report(reader->plan, place, "not valid YAML: %s", meaning);
     }
 }
 
@@ -255,9 +256,13 @@ bool sw_plan_is_null(const struct sw_plan_node *node) {
     return false;
 }
 
-const char *sw_plan_node_kind_text(const struct sw_plan_node *node) {
+const char *sw_plan_describe(const struct sw_plan_node *node, char out[SW_PLAN_DESCRIPTION]) {
+    char quoted[SW_PLAN_QUOTE];
     if (node->kind == SW_PLAN_LIST) return "a list";
     if (node->kind == SW_PLAN_MAP) return "a map";
-    if (sw_plan_is_null(node)) return "nothing";
-    return node->plain ? "a word" : "a text";
+    if (node->length == 0) return node->plain ? "nothing" : "an empty text";
+    const char *mark = node->plain ? "" : "\"";
+    (void) snprintf(out, SW_PLAN_DESCRIPTION, "%s%s%s", mark,
+                    sw_plan_quote(node->text, node->length, quoted), mark);
+    return out;
 }

@@ -8,11 +8,11 @@
 static void read_name(struct sw_plan *plan, const struct sw_plan_node *node) {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    char quoted[SW_PLAN_QUOTE];
+    char quoted[SW_PLAN_QUOTE], got[SW_PLAN_DESCRIPTION];
     plan->has_name = true;
     if (node->kind != SW_PLAN_SCALAR || sw_plan_is_null(node)) {
         sw_plan_report(plan, node->place, "sweep: got %s; a sweep needs a name",
-                       sw_plan_node_kind_text(node));
+                       sw_plan_describe(node, got));
     } else if (node->length == 0 || node->length >= sizeof plan->name ||
                strspn(node->text, allowed) != node->length) {
         sw_plan_report(plan, node->place,
@@ -78,11 +78,11 @@ static enum sw_status read_setting(struct sw_plan *plan, struct sw_plan_point *p
 
 /* A key that only groups others stands before something that is not a map. */
 static void report_group(struct sw_plan *plan, const char *key, const struct sw_plan_node *node) {
-    char name[SW_PLAN_KEY + 8];
+    char name[SW_PLAN_KEY + 8], got[SW_PLAN_DESCRIPTION];
     (void) snprintf(name, sizeof name, "%s.name", key);
     bool named = sw_plan_find_field(plan, name) >= 0;
     sw_plan_report(plan, node->place, "%s: got %s; a map of settings belongs here%s", key,
-                   sw_plan_node_kind_text(node), named ? ", such as {name: ...}" : "");
+                   sw_plan_describe(node, got), named ? ", such as {name: ...}" : "");
 }
 
 enum sw_status sw_plan_read_entry(struct sw_plan *plan, struct sw_plan_point *point,
@@ -141,6 +141,7 @@ enum sw_status sw_plan_read_file(struct sw_plan *plan) {
     const struct sw_plan_source *source = plan->source;
     struct sw_plan_place start = {.source = 0, .line = 1, .column = 1};
     struct sw_plan_node *root = NULL;
+    char got[SW_PLAN_DESCRIPTION];
     plan->unreadable = true;
     if (!sw_plan_check_text(plan, start, source->text, source->text_bytes)) return SW_OK;
     SW_TRY(sw_plan_parse(plan, start, source->text, source->text_bytes, &root));
@@ -148,8 +149,9 @@ enum sw_status sw_plan_read_file(struct sw_plan *plan) {
         start.line = root != NULL ? root->place.line : 0;
         start.column = root != NULL ? root->place.column : 0;
         if (plan->n_errors == 0)
-            sw_plan_report(plan, start, "a sweep file is a map of settings; got %s",
-                           root != NULL ? sw_plan_node_kind_text(root) : "nothing");
+            sw_plan_report(plan, start,
+                           "a sweep file is a map of settings, one \"key: value\" per line; got %s",
+                           root != NULL ? sw_plan_describe(root, got) : "nothing");
         return SW_OK;
     }
     plan->unreadable = false;

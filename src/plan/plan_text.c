@@ -38,13 +38,20 @@ static bool is_refused(struct sw_plan_place place, const char *at, size_t left, 
     return (code < 0x20 && code != '\t') || is_confusing(code);
 }
 
+static const char *why_refused(uint32_t code) {
+    if (code == '\n' || code == '\r') return "it ends the line";
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) ? "it is a control character"
+                                                        : "it cannot be seen";
+}
+
 /* Report what is wrong about one character, if anything. */
 static void check_character(struct sw_plan *plan, struct sw_plan_place place, const char *at,
                             size_t left, size_t step, uint32_t code) {
     if (step == 0) {
         sw_plan_report(plan, place, "byte 0x%02x is not valid UTF-8", (unsigned char) *at);
     } else if (is_refused(place, at, left, code)) {
-        sw_plan_report(plan, place, "character U+%04" PRIX32 " is not allowed here", code);
+        sw_plan_report(plan, place, "character U+%04" PRIX32 " is not allowed here: %s", code,
+                       why_refused(code));
     }
 }
 

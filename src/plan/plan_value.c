@@ -67,25 +67,24 @@ static bool is_list(const struct sw_field *field) {
            field->kind == SW_KIND_NUMBERS;
 }
 
-/* "KEY: got WHAT; allowed is ..." and a hint for lists, which people write for what belongs in a
- * grid. */
+/* Written without quotes. */
+static bool is_bare(const struct sw_field *field) {
+    return field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL ||
+           field->kind == SW_KIND_BOOL || field->kind == SW_KIND_NUMBERS;
+}
+
+/* "KEY: got WHAT; allowed is ..." and hints: people write lists for what belongs in a grid, and put quotes
+ * around numbers. */
 static void report_value(struct sw_plan *plan, const struct sw_field *field,
                          const struct sw_plan_node *node) {
-    char allowed[512], quoted[SW_PLAN_QUOTE], got[SW_PLAN_QUOTE + 8];
+    char allowed[512], got[SW_PLAN_DESCRIPTION];
+    const char *hint = "";
     describe(field, allowed, sizeof allowed);
-    if (node->kind == SW_PLAN_SCALAR && node->length > 0) {
-        const char *mark = node->plain ? "" : "\"";
-        (void) snprintf(got, sizeof got, "%s%s%s", mark,
-                        sw_plan_quote(node->text, node->length, quoted), mark);
-    } else {
-        (void) snprintf(got, sizeof got, "%s",
-                        node->plain || node->kind != SW_PLAN_SCALAR ? sw_plan_node_kind_text(node)
-                                                                    : "an empty text");
-    }
-    sw_plan_report(plan, node->place, "%s: got %s; allowed is %s%s", field->key, got, allowed,
-                   node->kind == SW_PLAN_LIST && !is_list(field)
-                       ? "; to try several values, list them in grid"
-                       : "");
+    if (node->kind == SW_PLAN_LIST && !is_list(field))
+        hint = "; to try several values, list them in grid";
+    if (node->kind == SW_PLAN_SCALAR && !node->plain && is_bare(field)) hint = "; write it without quotes";
+    sw_plan_report(plan, node->place, "%s: got %s; allowed is %s%s", field->key,
+                   sw_plan_describe(node, got), allowed, hint);
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -161,12 +160,12 @@ static bool to_text(struct sw_plan *plan, const struct sw_field *field,
                     const struct sw_plan_node *node, char *text, size_t size) {
     bool names = field->kind == SW_KIND_NAMES;
     bool number = field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL;
-    bool bare = number || field->kind == SW_KIND_BOOL || field->kind == SW_KIND_NUMBERS;
     if (node->kind == SW_PLAN_LIST && is_list(field))
         return join_list(plan, field, node, text, size) &&
                !(names && has_repeated_word(plan, field, node));
     bool null = sw_plan_is_null(node);
-    if (node->kind != SW_PLAN_SCALAR || (null && !may_be_null(field)) || (bare && !node->plain)) {
+    if (node->kind != SW_PLAN_SCALAR || (null && !may_be_null(field)) ||
+        (is_bare(field) && !node->plain)) {
         report_value(plan, field, node);
         return false;
     }

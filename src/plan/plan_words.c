@@ -57,6 +57,7 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_NORMALIZE] = sw_normalize_at,
         [SW_REGISTRY_MODEL] = model_word,
         [SW_REGISTRY_INIT] = init_word,
+        [SW_REGISTRY_NORM_SCALE] = sw_norm_scale_at,
         [SW_REGISTRY_OPTIMIZER] = optimizer_word,
         [SW_REGISTRY_SCHEDULE] = schedule_word,
         [SW_REGISTRY_CRITERION] = criterion_word,
@@ -65,6 +66,8 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_PRUNE_SCHEDULE] = sw_prune_schedule_at,
         [SW_REGISTRY_CONTROL] = control_word,
         [SW_REGISTRY_MONITOR] = monitor_word,
+        [SW_REGISTRY_FORMAT] = sw_prune_format_at,
+        [SW_REGISTRY_BLOCK_SIZE] = sw_prune_block_size_at,
     };
     const char *unused = NULL;
     if ((size_t) registry >= sizeof words / sizeof *words || words[registry] == NULL) return NULL;

@@ -27,6 +27,11 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
                               const char **key) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
     bool any = false;
+    *key = "prune.conv_rate";
+    if (!isnan(spec->prune_conv_rate) && strcmp(spec->prune_scope, "global") == 0)
+        return SW_FAIL(SW_CONFIG,
+                       "prune.conv_rate: with prune.scope global all that compete have one rate, "
+                       "prune.rate; use scope layer or leave this out");
     *key = "prune.granularity";
     if (kind->side == 0 && !is_chain(arch))
         return SW_FAIL(SW_CONFIG,
@@ -38,7 +43,7 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
         return SW_FAIL(SW_CONFIG,
                        "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
                        arch->model, (long long) kind->side, (long long) kind->side);
-    return SW_OK;
+    return sw_storage_check(spec, arch, key);
 }
 
 /* ---- groups of a layer ---------------------------------------------------------------------- */

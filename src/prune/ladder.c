@@ -15,15 +15,21 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* Share of its remaining groups that a layer loses per round. */
 static double layer_rate(const struct sw_trial_spec *spec, const struct sw_param *layer) {
-    return layer->output ? spec->prune_rate * spec->prune_output_rate : spec->prune_rate;
+    bool convolution = layer->rank == 4;
+    double rate = convolution && !isnan(spec->prune_conv_rate) ? spec->prune_conv_rate
+                                                               : spec->prune_rate;
+    if (layer->output) return rate * spec->prune_output_rate;
+    return layer->shortcut ? rate * spec->prune_shortcut_rate : rate;
 }
 
 /* ---- pools ---------------------------------------------------------------------------------- */
 
-/* With global scope all layers compete; the output layer only when it has no rate of its own. */
+/* With global scope all layers compete; the output layer and shortcuts only when they have no rate of their
+ * own. */
 static bool is_shared(const struct sw_trial_spec *spec, const struct sw_param *layer) {
     if (strcmp(spec->prune_scope, "global") != 0) return false;
-    return !layer->output || spec->prune_output_rate == 1;
+    if (layer->output) return spec->prune_output_rate == 1;
+    return !layer->shortcut || spec->prune_shortcut_rate == 1;
 }
 
 static void add_layer(const struct sw_trial_spec *spec, const struct sw_param *layer, int64_t l,

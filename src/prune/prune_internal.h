@@ -50,6 +50,12 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
                      const uint8_t *mask, const float *scores, float *out);
 
+/* ---- storage.c ------------------------------------------------------------------------------ */
+
+/* Can weights be stored as the settings say? As sw_prune_check. */
+enum sw_status sw_storage_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                const char **key) SW_NODISCARD;
+
 /* ---- ladder.c ------------------------------------------------------------------------------- */
 
 struct sw_pool {

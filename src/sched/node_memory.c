@@ -142,15 +142,19 @@ enum sw_status sw_node_memory_check(const struct sw_sweep *sweep, int workers,
     const char *data = sw_text_bytes(texts[0], sizeof *texts, (double) need.data);
     const char *training = sw_text_bytes(texts[1], sizeof *texts, (double) need.training);
     double total = (double) need.data + workers * (double) need.training;
+    char who[48] = "its worker";
     if (workers == 0) return SW_OK;
+    if (workers > 1) (void) snprintf(who, sizeof who, "each of its %d workers", workers);
     if (total > (double) memory->bytes)
         return SW_FAIL(SW_UNSUPPORTED,
                        "%s has %s of free memory%s, but %s are planned: its data sets need %s and "
-                       "each of its %d workers up to %s: start fewer workers there",
+                       "%s up to %s: %s",
                        host, sw_text_bytes(texts[2], sizeof *texts, (double) memory->bytes),
                        memory->limited ? " (what the memory limit of its job or container leaves)"
                                        : "",
-                       sw_text_bytes(texts[3], sizeof *texts, total), data, workers, training);
+                       sw_text_bytes(texts[3], sizeof *texts, total), data, who, training,
+                       workers == 1 ? "choose a smaller network, batch or data set"
+                                    : "start fewer workers there");
     if ((double) need.largest_data + (double) need.training > (double) memory->address)
         return SW_FAIL(SW_UNSUPPORTED,
                        "%s: a process may have %s of memory (ulimit -v), but a training needs up "
@@ -167,6 +171,7 @@ enum sw_status sw_node_memory_check(const struct sw_sweep *sweep, int workers,
 struct view {
     struct sw_node_memory memory;
     int64_t works;
+    int64_t held; /* bytes of data sets in its memory */
 };
 
 /* The tightest limits of the node's ranks, which may be in control groups of their own. */
@@ -174,8 +179,10 @@ static enum sw_status check_views(const struct sw_sweep *sweep, const struct vie
     struct sw_node_memory least = {.bytes = INT64_MAX, .address = INT64_MAX};
     char host[64] = "this node";
     int workers = 0;
+    int64_t held = 0;
     (void) gethostname(host, sizeof host - 1);
     for (int i = 0; i < n; i++) {
+        held += views[i].held;
         if (!views[i].works) continue;
         workers++;
         if (views[i].memory.bytes < least.bytes) {
@@ -184,15 +191,26 @@ static enum sw_status check_views(const struct sw_sweep *sweep, const struct vie
         }
         least.address = smaller(least.address, views[i].memory.address);
     }
+    least.bytes = smaller(least.bytes, INT64_MAX - held) + held;
     return sw_node_memory_check(sweep, workers, &least, host);
 }
 
-enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep) {
+/* Bytes of the data sets that this rank has decoded already: they are planned for, but no longer free. */
+static int64_t count_held(const struct sw_sweep *sweep, const struct sw_data_blocks *blocks) {
+    int64_t bytes = 0;
+    for (int64_t i = 0; blocks != NULL && i < blocks->n; i++)
+        if (blocks->fds[i] >= 0) bytes += sweep->datas[i].block_bytes;
+    return bytes;
+}
+
+enum sw_status sw_sched_check_memory(const struct sw_sweep *sweep,
+                                     const struct sw_data_blocks *blocks) {
     int node_rank, node_size;
     struct view *views = NULL;
     struct view mine = {.works = sw_comm_rank() != 0 || sw_comm_size() == 1};
     sw_comm_node(&node_rank, &node_size);
     sw_node_memory_read("", &mine.memory);
+    mine.held = count_held(sweep, blocks);
     enum sw_status status = SW_ALLOC(&views, (size_t) node_size, "ranks of the node");
     status = sw_comm_agree(status);
     if (status == SW_OK) status = sw_comm_node_gather(&mine, (int64_t) sizeof mine, views);

@@ -20,7 +20,7 @@ struct sw_site {
     struct sw_store **store; /* open for writing */
     const char *slots;       /* folder of the checkpoints */
     const struct sw_sched_options *options;
-    const struct sw_share *share;
+    const struct sw_data_blocks *share; /* by data set */
     struct sw_server *server;
     enum sw_isa isa;
     cpu_set_t cpus;        /* of this rank's trainer; none: it is not bound */

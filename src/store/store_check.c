@@ -81,7 +81,7 @@ static void check_identity(struct audit *audit) {
         blame(audit, SW_SECTION_RECORD, "the control is not the planned one");
     if (!is_text(result->status, sizeof result->status, status))
         blame(audit, SW_SECTION_RECORD, "the status is not %s as committed", status);
-    if (result->parameters != audit->arch->parameters || result->prunable != audit->arch->prunable)
+    if (result->parameters != audit->arch->trained || result->prunable != audit->arch->prunable)
         blame(audit, SW_SECTION_RECORD, "the sizes are not those of the network");
 }
 

@@ -111,7 +111,7 @@ size_t sw_store_element_bytes(enum sw_set id, const struct sw_store_sizes *sizes
 /* Row structs of the tables that have none elsewhere. */
 struct sw_model_row {
     char model[32];
-    int64_t input_shape[3], classes, n_params, n_layers, parameters, prunable, mask_bytes;
+    int64_t input_shape[3], classes, n_params, n_layers, parameters, trained, prunable, mask_bytes;
     int64_t first_param; /* row of /plan/params */
 };
 struct sw_param_row {
@@ -246,8 +246,13 @@ enum sw_status sw_store_need_row(const struct sw_store *store, int64_t row) SW_N
 int sw_store_rename_to_free(const char *from, const char *to);
 /* Give a finished file its name, which must be free; both names are in one folder, which is synced.
  * Errors: SW_IO. */
+/* Bytes that are free where an open file is; NaN when that cannot be known. */
+double sw_store_room(int fd);
 enum sw_status sw_store_publish(const char *temporary, const char *path) SW_NODISCARD;
 /* Folder of a path, to be freed with SW_FREE. */
 enum sw_status sw_store_folder_of(const char *path, char **out) SW_NODISCARD;
+#define SW_TEMPORARY ".tmp."
+/* path + ".tmp.PID", to be freed with SW_FREE. */
+enum sw_status sw_store_temporary(const char *path, char **out) SW_NODISCARD;
 /* path + suffix, to be freed with SW_FREE. */
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) SW_NODISCARD;

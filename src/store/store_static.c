@@ -56,8 +56,10 @@ static const char *param_fault(const struct sw_param *param, const struct sw_arc
     if (param->count != count) return "count is not the product of the shape";
     if (param->offset != offset || count > arch->parameters - offset)
         return "its place in theta is wrong";
-    if (!within(param->prunable, 0, 2) || !within(param->output, 0, 2))
+    if (!within(param->prunable, 0, 2) || !within(param->output, 0, 2) ||
+        !within(param->shortcut, 0, 2))
         return "a flag is neither 0 nor 1";
+    if (!within(param->role, 0, SW_ROLE_COUNT)) return "there is no such role";
     if (param->prunable == 0) return NULL;
     if (param->mask_offset != mask_offset || sw_mask_bytes(count) > arch->mask_bytes - mask_offset)
         return "its place in the mask is wrong";
@@ -67,19 +69,20 @@ static const char *param_fault(const struct sw_param *param, const struct sw_arc
 /* Parameters of one network follow each other without a gap, in theta and in the mask. */
 static enum sw_status check_arch(const struct sw_store *store, const struct sw_arch *arch,
                                  int64_t model, int64_t first) {
-    int64_t offset = 0, mask_offset = 0, layers = 0, prunable = 0;
+    int64_t offset = 0, mask_offset = 0, layers = 0, prunable = 0, trained = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
         const struct sw_param *param = &arch->params[i];
         const char *fault = param_fault(param, arch, offset, mask_offset);
         if (fault != NULL) return bad_row(store, SW_SET_PARAMS, first + i, fault);
         offset += param->count;
+        if (sw_role_is_trained(param->role)) trained += param->count;
         if (param->prunable == 0) continue;
         mask_offset += sw_mask_bytes(param->count);
         prunable += param->count;
         layers++;
     }
     if (offset != arch->parameters || mask_offset != arch->mask_bytes ||
-        prunable != arch->prunable || layers != arch->n_layers)
+        prunable != arch->prunable || trained != arch->trained || layers != arch->n_layers)
         return bad_row(store, SW_SET_MODELS, model, "its totals are not those of its parameters");
     return SW_OK;
 }
@@ -97,6 +100,7 @@ static enum sw_status take_model(struct sw_store *store, const struct sw_model_r
     arch->n_params = row->n_params;
     arch->n_layers = row->n_layers;
     arch->parameters = row->parameters;
+    arch->trained = row->trained;
     arch->prunable = row->prunable;
     arch->mask_bytes = row->mask_bytes;
     arch->params = store->params + first;

@@ -42,11 +42,20 @@ void sw_feed_fini(struct sw_feed *feed) {
     sw_hal_free(&feed->table);
 }
 
+enum sw_status sw_feed_gather(const struct sw_feed *feed, struct sw_net *net, const int32_t *index,
+                              const struct sw_augment *augment, int64_t batch) {
+    const struct sw_planes *planes = sw_net_input_planes(net);
+    if (planes != NULL)
+        return sw_hal_gather_planes(sw_net_hal(net), feed->images, feed->labels, feed->table, index,
+                                    augment, planes, batch, sw_net_input(net), sw_net_labels(net));
+    return sw_hal_gather(sw_net_hal(net), feed->images, feed->labels, feed->table, index,
+                         feed->features, feed->plane, batch, sw_net_input(net), sw_net_labels(net));
+}
+
 enum sw_status sw_feed_pass(const struct sw_feed *feed, struct sw_net *net, const int32_t *index,
-                            int64_t batch, bool backward, double *loss_sum, int64_t *correct) {
-    SW_TRY(sw_hal_gather(sw_net_hal(net), feed->images, feed->labels, feed->table, index,
-                         feed->features, feed->plane, batch, sw_net_input(net),
-                         sw_net_labels(net)));
+                            const struct sw_augment *augment, int64_t batch, bool backward,
+                            double *loss_sum, int64_t *correct) {
+    SW_TRY(sw_feed_gather(feed, net, index, augment, batch));
     SW_TRY(sw_net_forward(net, batch));
     return sw_net_loss(net, batch, backward, loss_sum, correct);
 }

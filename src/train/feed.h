@@ -15,11 +15,14 @@ enum sw_status sw_feed_init(struct sw_net *net, const struct sw_data *data, enum
                             struct sw_feed *out) SW_NODISCARD;
 void sw_feed_fini(struct sw_feed *feed);
 
-/* Loss sum and right answers of the samples index[0..batch), each below count. With `backward` the
- * gradient of the logits is left in the net. */
+/* Put the samples index[0..batch), each below count, into the net's input; `augment` [batch] or NULL. */
+enum sw_status sw_feed_gather(const struct sw_feed *feed, struct sw_net *net, const int32_t *index,
+                              const struct sw_augment *augment, int64_t batch) SW_NODISCARD;
+/* The same, then loss sum and right answers, in the net's mode. With `backward` the gradient of the logits
+ * is left in the net. */
 enum sw_status sw_feed_pass(const struct sw_feed *feed, struct sw_net *net, const int32_t *index,
-                            int64_t batch, bool backward, double *loss_sum,
-                            int64_t *correct) SW_NODISCARD;
+                            const struct sw_augment *augment, int64_t batch, bool backward,
+                            double *loss_sum, int64_t *correct) SW_NODISCARD;
 
 /* Mean loss and right answers over all samples, in their order; NaN and 0 without samples. */
 enum sw_status sw_feed_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,

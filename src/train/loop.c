@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "augment.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/system.h"
 
@@ -27,6 +28,10 @@ static enum sw_status check(const struct sw_training *training) {
     if (training->steps > 0 && training->epoch_steps == 0)
         return SW_FAIL(SW_CONFIG, "data set '%s' has no training images",
                        training->data->info.name);
+    if (sw_augment_is_asked(training->spec) && sw_net_input_planes(training->net) == NULL)
+        return SW_FAIL(SW_CONFIG,
+                       "train.augment: %s has no convolutions; only those are shown images",
+                       sw_net_arch(training->net)->model);
     return SW_OK;
 }
 
@@ -37,6 +42,8 @@ static enum sw_status begin(struct sw_training *training) {
                             &training->feeds[split]));
     SW_TRY(
         SW_ALLOC(&training->order, (size_t) training->data->count[SW_SPLIT_TRAIN], "sample order"));
+    if (sw_augment_is_asked(training->spec))
+        SW_TRY(SW_ALLOC(&training->augment, (size_t) training->spec->train_batch, "augmentation"));
     SW_TRY(sw_optimizer_state_init(training->net, training->spec, &training->optimizer));
     training->outcome.optimizer_bytes = training->optimizer.bytes;
     return SW_OK;
@@ -44,6 +51,7 @@ static enum sw_status begin(struct sw_training *training) {
 
 static void end(struct sw_training *training) {
     sw_optimizer_state_fini(&training->optimizer);
+    SW_FREE(&training->augment);
     SW_FREE(&training->order);
     for (int split = 0; split < SW_SPLIT_COUNT; split++)
         sw_feed_fini(&training->feeds[split]);
@@ -69,14 +77,24 @@ static const int32_t *choose_batch(const struct sw_training *training, int64_t s
     return training->order + first;
 }
 
+/* How they are shown; NULL: as they are. */
+static const struct sw_augment *augment(const struct sw_training *training, int64_t step,
+                                        const int32_t *index, int64_t batch) {
+    if (training->augment != NULL)
+        sw_augment_draw(training->spec, step / training->epoch_steps, index, batch,
+                        training->augment);
+    return training->augment;
+}
+
 static enum sw_status run_step(struct sw_training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
     int64_t batch = 0, correct = 0;
     if (step % training->epoch_steps == 0) sw_training_order(training, step);
     const int32_t *index = choose_batch(training, step, &batch);
-    SW_TRY(sw_feed_pass(&training->feeds[SW_SPLIT_TRAIN], net, index, batch, true, &loss_sum,
-                        &correct));
+    sw_net_set_mode(net, SW_NET_TRAIN, (uint64_t) training->spec->seed, step);
+    SW_TRY(sw_feed_pass(&training->feeds[SW_SPLIT_TRAIN], net, index,
+                        augment(training, step, index, batch), batch, true, &loss_sum, &correct));
     SW_TRY(sw_net_backward(net, batch));
     training->loss_sum += loss_sum;
     training->samples += batch;
@@ -127,6 +145,25 @@ static enum sw_status time_evaluation(struct sw_training *training, int64_t done
     return status;
 }
 
+/* ---- batch norm ----------------------------------------------------------------------------- */
+
+/* Running statistics as the first batches of this training have them, with the weights as they are now. */
+static enum sw_status recalibrate(struct sw_training *training) {
+    struct sw_net *net = training->net;
+    int64_t first = training->done;
+    if (training->spec->train_recalibrate == 0 || !sw_net_has_statistics(net)) return SW_OK;
+    sw_net_set_mode(net, SW_NET_RECALIBRATE, (uint64_t) training->spec->seed, first);
+    for (int64_t i = 0; i < training->spec->train_recalibrate; i++) {
+        int64_t step = first + i, batch = 0;
+        if (i == 0 || step % training->epoch_steps == 0) sw_training_order(training, step);
+        const int32_t *index = choose_batch(training, step, &batch);
+        SW_TRY(sw_feed_gather(&training->feeds[SW_SPLIT_TRAIN], net, index,
+                              augment(training, step, index, batch), batch));
+        SW_TRY(sw_net_forward(net, batch));
+    }
+    return SW_OK;
+}
+
 /* ---- the training --------------------------------------------------------------------------- */
 
 double sw_training_seconds(const struct sw_training *training) {
@@ -148,6 +185,7 @@ static enum sw_status start(struct sw_training *training) {
         SW_TRY(training->hooks.before_start(training->hooks.context, training));
     training->started = sw_clock_monotonic();
     if (training->outcome.points > 0) return SW_OK;
+    SW_TRY(recalibrate(training));
     /* A rewound training may begin in the middle of an epoch. */
     if (training->done > 0 && training->done % training->epoch_steps != 0)
         sw_training_order(training, training->done);

@@ -31,10 +31,11 @@ const struct sw_optimizer *sw_optimizer_find(const char *name) {
     return NULL;
 }
 
-/* The arrays of one parameter, zeroed. */
+/* The arrays of one parameter, zeroed; statistics have none. */
 static enum sw_status add_param(struct sw_optimizer_state *state, struct sw_hal *hal,
                                 const struct sw_net_param *param, struct sw_param_states *added) {
     int64_t bytes = param->n * (int64_t) sizeof(float);
+    if (!sw_role_is_trained(param->param->role)) return SW_OK;
     for (int s = 0; s < state->n_states; s++) {
         SW_TRY(sw_hal_alloc(hal, bytes, "optimizer state", &added->buffer[s]));
         state->bytes += bytes;
@@ -75,7 +76,8 @@ enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state,
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
     for (int64_t p = 0; p < n_params; p++)
-        SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p], state->params[p].buffer,
-                                        step, lr));
+        if (sw_role_is_trained(params[p].param->role))
+            SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p],
+                                            state->params[p].buffer, step, lr));
     return SW_OK;
 }

@@ -36,10 +36,11 @@ static int64_t curve_bytes(int64_t points) {
 
 /* ---- optimizer ------------------------------------------------------------------------------ */
 
-/* Array s of all parameters, one after the other, as the values of the survivors stand. */
+/* Array s of all parameters that train, one after the other, as the values of the survivors stand. */
 static enum sw_status get_state(const struct sw_training *training, int s, char *out) {
     const struct sw_optimizer_state *state = &training->optimizer;
     for (int64_t p = 0; p < state->n_params; p++) {
+        if (state->params[p].buffer[s] == NULL) continue;
         int64_t bytes = sw_hal_bytes(state->params[p].buffer[s]);
         SW_TRY(sw_hal_download(state->params[p].buffer[s], 0, out, bytes));
         out += bytes;
@@ -50,6 +51,7 @@ static enum sw_status get_state(const struct sw_training *training, int s, char 
 static enum sw_status set_state(const struct sw_training *training, int s, const char *from) {
     const struct sw_optimizer_state *state = &training->optimizer;
     for (int64_t p = 0; p < state->n_params; p++) {
+        if (state->params[p].buffer[s] == NULL) continue;
         int64_t bytes = sw_hal_bytes(state->params[p].buffer[s]);
         SW_TRY(sw_hal_upload(state->params[p].buffer[s], 0, from, bytes));
         from += bytes;

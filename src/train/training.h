@@ -13,7 +13,9 @@ struct sw_training {
     int64_t done; /* steps that were over when a hook was told last, or a state was put back */
     struct sw_feed feeds[SW_SPLIT_COUNT];
     struct sw_optimizer_state optimizer;
-    int32_t *order;  /* [training samples]: order of this epoch */
+    int32_t *order; /* [training samples]: order of this epoch */
+    struct sw_augment
+        *augment;    /* [batch]: how the samples of a step are shown; NULL: as they are */
     double loss_sum; /* over the samples trained on since the last evaluation */
     int64_t samples; /* how many those are */
     struct sw_curve_point *curve;

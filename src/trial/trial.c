@@ -2,6 +2,7 @@
  * beside it. */
 #include "trial_run.h"
 
+#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- training, watched --------------------------------------------------------------------------- */
@@ -53,9 +54,10 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* The survivors of the mask go back to their values at initialisation, or at the step that says the plan. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
-    int64_t batch = run->task->spec.train_batch;
-    if (batch < SW_EVALUATE_BATCH) batch = SW_EVALUATE_BATCH;
-    SW_TRY(sw_net_create(run->hal, &run->arch, run->mask, batch, &run->net));
+    int64_t batch = sw_train_max_batch(&run->task->spec, &run->arch);
+    struct sw_net_storage storage;
+    sw_prune_storage(&run->task->spec, (enum sw_control) run->task->plan.control, &storage);
+    SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));
     return sw_net_set_theta(run->net, sw_trial_start_weights(run));
 }
 
@@ -68,9 +70,9 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
         .task = task, .hal = hal, .data = data, .place = place, .sink = sink};
     enum sw_status status = SW_OK;
     SW_TRY_TO(sw_trial_prepare(&run), status, cleanup);
-    SW_TRY_TO(sw_trial_draw_theta0(task, &run.arch, run.theta0), status, cleanup);
     SW_TRY_TO(sw_trial_load_theta_k(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);

@@ -91,8 +91,7 @@ static enum sw_status judge_layer(struct sw_trial_run *run, const struct sw_net_
     record->weight_norm = sqrt(squares);
     record->gradient_norm = run->gradient_norm[layer];
     record->gradient_rms = run->gradient_norm[layer] / sqrt((double) param->n);
-    bool dense = sw_net_layer_format(run->net, layer) == SW_FORMAT_DENSE;
-    SW_TEXT_COPY(record->format, dense ? "dense" : "csr");
+    SW_TEXT_COPY(record->format, sw_format_name(sw_net_layer_format(run->net, layer)));
     return SW_OK;
 }
 
@@ -112,7 +111,9 @@ enum sw_status sw_trial_judge(struct sw_trial_run *run) {
 
 /* ---- inference ----------------------------------------------------------------------------------- */
 
-#define LATENCY_PASSES 21
+#define LATENCY_PASSES 21    /* of which the median counts */
+#define LATENCY_LEAST 3      /* of them, for networks whose passes are slow */
+#define LATENCY_SECONDS 0.02 /* after that many no pass begins that is not needed */
 
 static int compare_doubles(const void *a, const void *b) {
     double x = *(const double *) a, y = *(const double *) b;
@@ -122,15 +123,19 @@ static int compare_doubles(const void *a, const void *b) {
 /* Median time in microseconds from an input on the device to logits on the host. */
 static enum sw_status time_forward(struct sw_trial_run *run, int64_t batch, float *logits,
                                    double *median) {
-    double seconds[LATENCY_PASSES];
-    for (int i = -1; i < LATENCY_PASSES; i++) { /* the first pass warms the caches */
+    double seconds[LATENCY_PASSES], spent = 0;
+    int n = 0;
+    for (bool warm = false; n < LATENCY_PASSES; warm = true) {
+        if (n >= LATENCY_LEAST && spent > LATENCY_SECONDS) break;
         double start = sw_clock_monotonic();
         SW_TRY(sw_net_forward(run->net, batch));
         SW_TRY(sw_net_get_logits(run->net, batch, logits));
-        if (i >= 0) seconds[i] = sw_clock_monotonic() - start;
+        if (!warm) continue; /* the first pass warms the caches */
+        seconds[n] = sw_clock_monotonic() - start;
+        spent += seconds[n++];
     }
-    qsort(seconds, LATENCY_PASSES, sizeof *seconds, compare_doubles);
-    *median = 1e6 * seconds[LATENCY_PASSES / 2];
+    qsort(seconds, (size_t) n, sizeof *seconds, compare_doubles);
+    *median = 1e6 * seconds[n / 2];
     return SW_OK;
 }
 
@@ -142,6 +147,7 @@ enum sw_status sw_trial_time_inference(struct sw_trial_run *run) {
     size_t n = (size_t) (run->arch.classes * sw_hal_lanes(64));
     SW_TRY_TO(SW_ALLOC(&logits, n, "logits"), status, cleanup);
     SW_TRY_TO(sw_hal_zero(sw_net_input(run->net)), status, cleanup);
+    sw_net_set_mode(run->net, SW_NET_EVALUATE, 0, 0);
     SW_TRY_TO(time_forward(run, 1, logits, &measured->latency_1_us), status, cleanup);
     SW_TRY_TO(time_forward(run, 64, logits, &measured->latency_64_us), status, cleanup);
 cleanup:

@@ -34,7 +34,7 @@ static void plan_results(const struct sw_round_task *task, const struct sw_arch 
     result->round = plan->round;
     SW_TEXT_COPY(result->control, sw_control_name((enum sw_control) plan->control));
     SW_TEXT_COPY(result->status, "ok");
-    result->parameters = arch->parameters;
+    result->parameters = arch->trained;
     result->prunable = arch->prunable;
     result->nnz = plan->nnz;
     result->sparsity_requested = plan->sparsity_requested;
@@ -132,7 +132,7 @@ void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_tr
 /* One letter per layer. */
 static void list_formats(const struct sw_trial_run *run, char *out, size_t size) {
     for (int64_t l = 0; l < run->arch.n_layers && l < (int64_t) size - 1; l++)
-        out[l] = sw_net_layer_format(run->net, l) == SW_FORMAT_DENSE ? 'd' : 'c';
+        out[l] = sw_format_letter(sw_net_layer_format(run->net, l));
 }
 
 static void measure_memory(const struct sw_trial_run *run, struct sw_round_measured *measured) {

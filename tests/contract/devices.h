@@ -72,3 +72,26 @@ static inline float *random_floats(int64_t n, uint64_t stream) {
         to[i] = (float) (2.0 * sw_random_uniform(7, SW_RANDOM_BENCH, stream, (uint64_t) i) - 1.0);
     return to;
 }
+
+/* With one thread: remember a result. With more: it has to be the same bits. */
+static inline void same_for_any_threads(const struct sw_hal *hal, int slot, const void *result,
+                                        size_t bytes) {
+    static struct {
+        void *bytes;
+        size_t size;
+    } first[1024];
+    if (sw_hal_threads(hal) == 1) {
+        free(first[slot].bytes);
+        first[slot].bytes = malloc(bytes + 1);
+        first[slot].size = bytes;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(first[slot].bytes);
+        memcpy(first[slot].bytes, result, bytes);
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(first[slot].size, bytes);
+    CU_ASSERT_EQUAL(memcmp(first[slot].bytes, result, bytes), 0);
+    if (sw_hal_threads(hal) == 3) {
+        free(first[slot].bytes);
+        first[slot].bytes = NULL;
+    }
+}

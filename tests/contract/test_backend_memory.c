@@ -113,19 +113,25 @@ static void impossible_devices_are_refused(void) {
     sw_hal_close(&hal);
 }
 
-static void formats_follow_density(void) {
-    for (int isa = SW_ISA_GENERIC; isa <= SW_ISA_AVX2; isa++) {
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 300 * 784),
-                        SW_FORMAT_DENSE);
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 300 * 784 / 50),
-                        SW_FORMAT_CSR);
-        CU_ASSERT_EQUAL(sw_hal_choose_format((enum sw_isa) isa, 300, 784, 0), SW_FORMAT_CSR);
-        int changes = 0;
-        for (int64_t nnz = 1; nnz <= 10 * 100; nnz++)
-            changes += sw_hal_choose_format((enum sw_isa) isa, 10, 100, nnz) !=
-                       sw_hal_choose_format((enum sw_isa) isa, 10, 100, nnz - 1);
-        CU_ASSERT_EQUAL(changes, 1);
-    }
+/* Dense above some density, `sparse` below. */
+static void check_choices(enum sw_isa isa, int64_t block, enum sw_layer_format sparse) {
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 300 * 784, block), SW_FORMAT_DENSE);
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 300 * 784 / 50, block), sparse);
+    CU_ASSERT_EQUAL(sw_hal_choose_format(isa, 300, 784, 0, block), sparse);
+    int changes = 0;
+    for (int64_t nnz = 1; nnz <= 10 * 100; nnz++)
+        changes += sw_hal_choose_format(isa, 10, 100, nnz, block) !=
+                   sw_hal_choose_format(isa, 10, 100, nnz - 1, block);
+    CU_ASSERT_EQUAL(changes, 1);
+}
+
+static void formats_follow_density_and_blocks(void) {
+    for (int isa = SW_ISA_GENERIC; isa <= SW_ISA_AVX2; isa++)
+        for (int64_t block = -1; block <= 3; block++)
+            check_choices((enum sw_isa) isa, block, SW_FORMAT_CSR);
+    check_choices(SW_ISA_AVX2, 4, SW_FORMAT_BSR4);
+    check_choices(SW_ISA_AVX2, 8, SW_FORMAT_BSR8);
+    check_choices(SW_ISA_AVX2, 16, SW_FORMAT_BSR16);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_hal_choice_version(), "format-"));
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_hal_blas_version(), "OpenBLAS"));
 }
@@ -151,7 +157,11 @@ static struct layer create_layer(struct sw_hal *hal) {
     CU_ASSERT_EQUAL(sw_hal_sparse_bytes(layer.copies), (4 + 15) * 4);
     csr.column[3] = 5;
     struct sw_sparse *bad = NULL;
-    SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, SW_FORMAT_CSR, &bad), SW_INTERNAL);
+    for (int f = 0; f < SW_FORMAT_COUNT; f++)
+        SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, (enum sw_layer_format) f, &bad), SW_INTERNAL);
+    csr.column[3] = 3;
+    SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, SW_FORMAT_COUNT, &bad), SW_INTERNAL);
+    CU_ASSERT_PTR_NULL(bad);
     sw_csr_fini(&csr);
     layer.w = unset(hal, 15);
     layer.x = unset(hal, 40);
@@ -193,8 +203,8 @@ static void check_sizes(struct sw_hal *hal) {
     SW_TEST_OK(sw_hal_sparse_scatter(hal, l.copies, l.values, l.w));
     SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.copies, l.values, l.small), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.copies, l.small, l.values), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.sparse, l.values, l.w), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.sparse, l.w, l.values), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_scatter(hal, l.sparse, l.values, l.small), SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_gather(hal, l.sparse, l.w, l.small), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sparse_forward(hal, l.copies, l.values, l.x, 8, l.y), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_adam(hal, l.w, l.x, l.values, l.y, 16, &(struct sw_adam_step){0}),
                   SW_INTERNAL);
@@ -212,9 +222,9 @@ static void check_sizes(struct sw_hal *hal) {
 /* Bytes are predicted before a matrix exists, for plain and blocked views alike. */
 static void check_predicted_bytes(struct sw_hal *hal) {
     static const int64_t shapes[][2] = {{3, 5}, {64, 264}, {65, 265}, {200, 530}};
-    for (int i = 0; i < 4 * 3 * 2; i++) {
+    for (int i = 0; i < 4 * 3 * 4; i++) {
         int64_t out = shapes[i % 4][0], in = shapes[i % 4][1], every = 1 + i / 4 % 3 * 15;
-        enum sw_layer_format format = i / 12 == 0 ? SW_FORMAT_CSR : SW_FORMAT_DENSE;
+        enum sw_layer_format format = (enum sw_layer_format)(i / 12);
         uint8_t *mask = NULL;
         struct sw_csr csr;
         struct sw_sparse *sparse = NULL;
@@ -234,6 +244,45 @@ static void check_predicted_bytes(struct sw_hal *hal) {
 
 static void bytes_of_positions_are_predicted(void) {
     on_every_device(check_predicted_bytes);
+}
+
+/* 24 x 40 weights in blocks of `side`, every second of them kept. */
+static void make_blocks(int64_t side, uint8_t mask[120], struct sw_csr *csr) {
+    sw_mask_fill(mask, 24 * 40);
+    for (int64_t w = 0; w < 24 * 40; w++)
+        if ((w / 40 / side + w % 40 / side) % 2 == 1) sw_mask_clear_bit(mask, w);
+    SW_TEST_OK(sw_csr_from_mask(mask, 24, 40, csr));
+}
+
+static void check_blocks(struct sw_hal *hal) {
+    static const enum sw_layer_format formats[] = {SW_FORMAT_BSR4, SW_FORMAT_BSR8};
+    for (int i = 0; i < 2; i++) {
+        uint8_t mask[120];
+        struct sw_csr csr;
+        struct sw_sparse *sparse = NULL;
+        int64_t side = sw_format_block(formats[i]);
+        make_blocks(side, mask, &csr);
+        SW_TEST_OK(sw_hal_sparse_create(hal, &csr, formats[i], &sparse));
+        CU_ASSERT_EQUAL(sw_hal_sparse_bytes(sparse),
+                        sw_hal_sparse_predict_bytes(sw_hal_isa(hal), formats[i], 24, 40, csr.nnz));
+        /* starts of block rows and columns; three numbers per block, both ways */
+        CU_ASSERT_EQUAL(sw_hal_sparse_bytes(sparse),
+                        (24 / side + 40 / side + 2 + 6 * csr.nnz / (side * side)) * 4);
+        sw_hal_sparse_free(&sparse);
+        SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, sw_format_bsr(2 * side), &sparse),
+                      SW_UNSUPPORTED);
+        CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "whole blocks"));
+        sw_csr_fini(&csr);
+        sw_mask_clear_bit(mask, 0); /* one weight of a block */
+        SW_TEST_OK(sw_csr_from_mask(mask, 24, 40, &csr));
+        SW_TEST_FAILS(sw_hal_sparse_create(hal, &csr, formats[i], &sparse), SW_UNSUPPORTED);
+        CU_ASSERT_PTR_NULL(sparse);
+        sw_csr_fini(&csr);
+    }
+}
+
+static void blocks_have_to_be_whole(void) {
+    on_every_device(check_blocks);
 }
 
 static void buffers_that_are_too_small_are_refused(void) {
@@ -345,13 +394,14 @@ static CU_TestInfo memory[] = {
 static CU_TestInfo devices[] = {
     {"backends_are_found_by_name", backends_are_found_by_name},
     {"impossible_devices_are_refused", impossible_devices_are_refused},
-    {"formats_follow_density", formats_follow_density},
+    {"formats_follow_density_and_blocks", formats_follow_density_and_blocks},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo arguments[] = {
     {"buffers_that_are_too_small_are_refused", buffers_that_are_too_small_are_refused},
     {"buffers_of_another_device_are_refused", buffers_of_another_device_are_refused},
     {"bytes_of_positions_are_predicted", bytes_of_positions_are_predicted},
+    {"blocks_have_to_be_whole", blocks_have_to_be_whole},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo guard[] = {

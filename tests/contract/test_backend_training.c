@@ -1,29 +1,6 @@
 /* What every backend has to do around the layers: gathering a batch, the loss, optimizers, reductions. */
 #include "devices.h"
 
-/* With one thread: remember a result. With more: it has to be the same bits. */
-static void same_for_any_threads(const struct sw_hal *hal, int slot, const void *result,
-                                 size_t bytes) {
-    static struct {
-        void *bytes;
-        size_t size;
-    } first[32];
-    if (sw_hal_threads(hal) == 1) {
-        free(first[slot].bytes);
-        first[slot].bytes = malloc(bytes + 1);
-        first[slot].size = bytes;
-        CU_ASSERT_PTR_NOT_NULL_FATAL(first[slot].bytes);
-        memcpy(first[slot].bytes, result, bytes);
-        return;
-    }
-    CU_ASSERT_EQUAL_FATAL(first[slot].size, bytes);
-    CU_ASSERT_EQUAL(memcmp(first[slot].bytes, result, bytes), 0);
-    if (sw_hal_threads(hal) == 3) {
-        free(first[slot].bytes);
-        first[slot].bytes = NULL;
-    }
-}
-
 /* ---- gather ---------------------------------------------------------------------------------- */
 
 struct pictures {

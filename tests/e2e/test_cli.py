@@ -48,7 +48,7 @@ class Words(Case):
         expected = {"backends": "cpu", "models": "lenet-300-100", "data": "fashion-mnist", "criteria": "magnitude",
                     "optimizers": "train.optimizer.beta1", "schedules": "constant", "monitors": "divergence",
                     "schema": "early_stop_step", "keys": "train.optimizer.lr", "inits": "glorot-normal",
-                    "controls": "reinit", "scopes": "layer", "granularities": "weight"}
+                    "controls": "reinit", "scopes": "layer", "granularities": "weight", "formats": "csr"}
         for topic, word in expected.items():
             self.assertIn(word, self.run_ok("show", topic).stdout, topic)
 
@@ -124,7 +124,7 @@ class BrokenSweeps(Case):
 # What stands in the smoke sweep, what is written there instead (^ marks where the error is), and part of the message.
 WRONG = (
     ("seed: [0, 1]", "seed: [0, ^0]", "seed: the value 0 stands twice"),
-    ("seed: [0, 1]", "seed: ^3", "seed: got a word; an axis is a list of values"),
+    ("seed: [0, 1]", "seed: ^3", "seed: got 3; an axis is a list of values"),
     ("seed: [0, 1]", "seed: [^[0], 1]", "seed: got a list; allowed is a whole number"),
     ("seed: [0, 1]\n", "seed: [0, 1]\n  ^prune.rate: [0.3]\n", "key prune.rate occurs twice; first on line"),
     ("grid:", "^gird:", "gird: unknown key; did you mean grid?"),
@@ -133,7 +133,7 @@ WRONG = (
     ("[reinit]", "[reinit, ^reinit]", "control: reinit is listed twice"),
     ("[reinit]", "[^rienit]", "did you mean reinit?"),
     ("{name: mlp-24-12}", "{name: ^mlp-24-x}", "hidden layer 2 must be a whole number of units"),
-    ("{name: mlp-24-12}", "^mlp-24-12", "model: got a word; a map of settings belongs here"),
+    ("{name: mlp-24-12}", "^mlp-24-12", "model: got mlp-24-12; a map of settings belongs here"),
     ("validation: 120", "validation: ^480", "allowed is less than the 480 training images"),
     ("shape: [1, 6, 6]", "shape: ^[1, 6]", "data.shape: got a list; allowed is [channels, height, width]"),
     ("name: synthetic", "name: ^sythetic", "did you mean synthetic?"),
@@ -296,6 +296,25 @@ class Bench(Case):
         self.assertEqual((found["batch"], found["sparsity"]), (16, 0.9))
         self.assertGreater(found["step_ms"], 0)
         self.assertAlmostEqual(found["us_per_sample"], found["step_ms"] * 1000 / 16, delta=found["us_per_sample"] / 100)
+
+    def test_step_of_every_structure(self):
+        for granularity, low, high in (("weight", 0.9, 0.9), ("block8", 0.85, 0.95), ("neuron", 0.9, 0.99)):
+            found = self.json_of("bench", "step", "--sparsity", "0.9", "--granularity", granularity, "--steps", "3")
+            self.assertEqual((found["sparsity"], found["granularity"]), (0.9, granularity))
+            self.assertTrue(low - 1e-3 <= found["weight_sparsity"] <= high + 1e-3, found)
+        self.assertIn("granularities", self.run_ok("bench", "step", "--granularity", "block5", code=1).stderr)
+
+    def test_kernels_in_every_format(self):
+        text = self.run_ok("bench", "kernels", "--batch", "8", "--sparsity", "0.9", "--json").stdout
+        lines = [json.loads(line) for line in text.splitlines()]
+        formats = ["dense", "csr", "csc", "coo", "bsr4", "bsr8", "bsr16"]
+        self.assertEqual([line["format"] for line in lines], formats * 9)
+        self.assertEqual({line["kernel"] for line in lines}, {"forward", "backward_data", "backward_weights"})
+        for line in lines:
+            self.assertAlmostEqual(line["ratio"], line["gflops"] / line["sgemm_gflops"], places=9)
+            self.assertAlmostEqual(line["nnz"], 0.1 * line["out"] * line["in"], delta=0.1 * line["out"] * line["in"])
+        table = self.run_ok("bench", "kernels", "--batch", "8", "--sparsity", "0").stdout
+        self.assertEqual(len(table.splitlines()), 3 + 9)
 
     def test_sparse_networks_take_less_memory(self):
         text = self.run_ok("bench", "step", "--sparsity", "0,0.9", "--steps", "3", "--json").stdout

@@ -1,11 +1,15 @@
 /* A sweep from beginning to end, on 1, 2 and 4 ranks. */
 #include "../support/sched_rig.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "../../src/sched/share.h"
 #include "sweepstake/comm.h"
+#include "sweepstake/memory.h"
 
 static char expected[SW_DIGEST_TEXT]; /* digest of the small sweep */
 
@@ -153,10 +157,77 @@ static void wrong_options_are_refused_everywhere(void) {
 
 static void too_little_memory_is_refused(void) {
     open_small();
-    SW_TEST_OK(sw_sched_check_memory(&sw_rig.sweep));
+    SW_TEST_OK(sw_sched_check_memory(&sw_rig.sweep, NULL));
     sw_rig.sweep.rounds[4].rank_bytes = (int64_t) 1 << 60;
-    SW_TEST_FAILS(sw_sched_check_memory(&sw_rig.sweep), SW_UNSUPPORTED);
+    SW_TEST_FAILS(sw_sched_check_memory(&sw_rig.sweep, NULL), SW_UNSUPPORTED);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "free memory"));
+}
+
+/* The memory of a data set, as a number; the same for all who have it open. */
+static int64_t inode_of(int fd) {
+    struct stat info;
+    return fstat(fd, &info) == 0 ? (int64_t) info.st_ino : -1;
+}
+
+/* Its snapshots take 2.5 MB; every round gets the one that it begins with. */
+static const char rewound[] =
+    "sweep: rig\n"
+    "data: {name: synthetic, shape: [1, 20, 20], classes: 4, train: 48, test: 16, validation: 16}\n"
+    "model: {name: mlp-400-350}\n"
+    "train: {steps: 6, batch: 16, evaluate: {every: 3}}\n"
+    "prune: {rate: 0.5, rounds: 2}\n"
+    "control: [random]\n"
+    "grid: {rewind.to: [4, 2]}\n"
+    "store: unused.h5\n";
+
+static void rewound_rounds_come_to_the_same(void) {
+    char here[SW_DIGEST_TEXT], digest[SW_DIGEST_TEXT];
+    sw_rig_reset();
+    sw_rig_open(rewound);
+    CU_ASSERT_EQUAL(sw_rig.sweep.rounds[0].snapshots, 2);
+    sw_rig_expected_digest(here);
+    SW_TEST_OK(sw_rig_run());
+    sw_rig_digest(digest);
+    CU_ASSERT_STRING_EQUAL(digest, here);
+}
+
+static void data_sets_are_decoded_once(void) {
+    struct sw_data_blocks held = {0}, blocks = {0};
+    int64_t inode = INT64_MAX, least;
+    struct sw_data_info info;
+    open_small();
+    if (sw_comm_rank() == 0) {
+        SW_TEST_OK(SW_ALLOC(&held.fds, 1, "data sets"));
+        held.n = 1;
+        SW_TEST_OK(sw_data_probe_shared(&sw_rig.sweep.trials[0], &info, &held.fds[0]));
+        inode = inode_of(held.fds[0]);
+    }
+    SW_TEST_OK(sw_comm_minimum(inode, &inode));
+    SW_TEST_OK(sw_share_open(&sw_rig.sweep, &held, &blocks));
+    CU_ASSERT_EQUAL(held.n, 0);
+    CU_ASSERT_EQUAL_FATAL(blocks.n, 1);
+    CU_ASSERT_EQUAL(inode_of(blocks.fds[0]), inode); /* on every rank of this one node */
+    SW_TEST_OK(sw_comm_minimum(0, &least));          /* all have looked */
+    sw_rig.options.blocks = &blocks;
+    SW_TEST_OK(sw_rig_run());
+    CU_ASSERT_EQUAL(blocks.n, 0);
+    check_digest();
+}
+
+static void memory_that_is_held_counts_as_free(void) {
+    struct sw_data_blocks held = {0};
+    open_small();
+    int64_t *planned = &sw_rig.sweep.datas[0].block_bytes, real = *planned;
+    *planned = (int64_t) 1 << 60; /* more than any node has */
+    SW_TEST_FAILS(sw_sched_check_memory(&sw_rig.sweep, NULL), SW_UNSUPPORTED);
+    if (sw_comm_rank() == 0) {
+        SW_TEST_OK(SW_ALLOC(&held.fds, 1, "data sets"));
+        held.n = 1;
+        held.fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    SW_TEST_OK(sw_sched_check_memory(&sw_rig.sweep, &held));
+    *planned = real;
+    sw_data_blocks_close(&held);
 }
 
 static void other_data_than_planned_is_refused(void) {
@@ -175,6 +246,8 @@ int main(int argc, char **argv) {
         {"a_finished_sweep_is_left_alone", a_finished_sweep_is_left_alone},
         {"messages_that_are_none_are_dropped", messages_that_are_none_are_dropped},
         {"threads_do_not_change_results", threads_do_not_change_results},
+        {"rewound_rounds_come_to_the_same", rewound_rounds_come_to_the_same},
+        {"data_sets_are_decoded_once", data_sets_are_decoded_once},
         CU_TEST_INFO_NULL};
     static CU_TestInfo part[] = {
         {"what_is_there_is_not_done_again", what_is_there_is_not_done_again},
@@ -185,6 +258,7 @@ int main(int argc, char **argv) {
     static CU_TestInfo refusals[] = {
         {"wrong_options_are_refused_everywhere", wrong_options_are_refused_everywhere},
         {"too_little_memory_is_refused", too_little_memory_is_refused},
+        {"memory_that_is_held_counts_as_free", memory_that_is_held_counts_as_free},
         {"other_data_than_planned_is_refused", other_data_than_planned_is_refused},
         CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"whole", NULL, NULL, NULL, NULL, whole},

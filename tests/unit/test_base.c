@@ -100,6 +100,10 @@ static void nearest_word_is_found_or_none(void) {
     CU_ASSERT_STRING_EQUAL(sw_text_nearest("magnitud", words, 3), "magnitude");
     CU_ASSERT_STRING_EQUAL(sw_text_nearest("prune.raet", words, 3), "prune.rate");
     CU_ASSERT_PTR_NULL(sw_text_nearest("optimizer", words, 3));
+    CU_ASSERT_STRING_EQUAL(sw_text_nearest("mag", words, 3), "magnitude");
+    CU_ASSERT_PTR_NULL(sw_text_nearest("ma", words, 3));
+    static const char *const models[] = {"conv-2-4", "conv-6-8"};
+    CU_ASSERT_PTR_NULL(sw_text_nearest("conv-", models, 2));
     CU_ASSERT_EQUAL(sw_text_distance("kitten", "sitting", 10), 3);
     CU_ASSERT_EQUAL(sw_text_distance("abc", "", 1), 2);
 }

@@ -18,6 +18,7 @@ static struct sw_bench_step_options small(double sparsity) {
                                           .classes = 7,
                                           .batch = 13,
                                           .sparsity = sparsity,
+                                          .granularity = "weight",
                                           .steps = 9,
                                           .threads = 1,
                                           .isa = sw_isa_detect()};
@@ -48,6 +49,48 @@ static void sparser_is_less_work_and_memory(void) {
     CU_ASSERT(sparse.survivors < dense.survivors / 5);
 }
 
+/* Blocks of 4: layers of 10 x 10, 5 x 10 and 2 x 5 blocks, of which half stay. Units: half of 40 and 20. */
+static void structures_are_pruned_as_asked(void) {
+    struct sw_bench_step_options options = small(0.5);
+    struct sw_bench_step step;
+    options.granularity = "block4";
+    SW_TEST_OK(sw_bench_time_step(&options, &step));
+    int64_t kept = step.survivors - (40 + 20 + 7);
+    CU_ASSERT(kept <= 50 * 16 + 25 * 16 + 5 * 16 && kept >= 50 * 16 + 25 * 16 + 5 * 12);
+    CU_ASSERT_DOUBLE_EQUAL(step.sparsity, 1 - (double) kept / 2540, 1e-12);
+    options.granularity = "neuron";
+    SW_TEST_OK(sw_bench_time_step(&options, &step));
+    CU_ASSERT_EQUAL(step.survivors - (40 + 20 + 7), 20 * 40 + 10 * 20 + 7 * 10);
+    options.granularity = "brain";
+    SW_TEST_FAILS(sw_bench_time_step(&options, &step), SW_CONFIG);
+    options.granularity = "block16"; /* no layer has two per side */
+    options.model = "mlp-8";
+    SW_TEST_FAILS(sw_bench_time_step(&options, &step), SW_CONFIG);
+}
+
+/* All formats of a product in their order, with figures that fit together. */
+static void kernel_figures_fit_together(void) {
+    static const int64_t shape[2] = {40, 70};
+    struct sw_bench_kernel_options options = {
+        .backend = "cpu", .batch = 16, .seconds = 1e-9, .threads = 1, .isa = sw_isa_detect()};
+    struct sw_bench_kernel kernels[SW_BENCH_KERNELS_MAX];
+    int64_t n = 0;
+    SW_TEST_OK(sw_bench_time_kernels(&options, shape, 0.8, kernels, &n));
+    CU_ASSERT_EQUAL_FATAL(n, SW_BENCH_KERNELS_MAX);
+    for (int64_t i = 0; i < n; i++) {
+        CU_ASSERT_EQUAL(kernels[i].format, i % SW_FORMAT_COUNT);
+        CU_ASSERT(kernels[i].us > 0 && kernels[i].nnz > 0 && kernels[i].nnz < 40 * 70 / 2);
+        CU_ASSERT_DOUBLE_EQUAL(kernels[i].gflops * kernels[i].us, 2e-3 * 16 * kernels[i].nnz, 1e-9);
+        CU_ASSERT_DOUBLE_EQUAL(kernels[i].ratio * kernels[i].sgemm_gflops, kernels[i].gflops, 1e-9);
+    }
+    CU_ASSERT_STRING_EQUAL(kernels[0].name, "forward");
+    CU_ASSERT_STRING_EQUAL(kernels[n - 1].name, "backward_weights");
+    SW_TEST_OK(sw_bench_time_kernels(&options, shape, 0, kernels, &n));
+    CU_ASSERT_EQUAL(n, SW_BENCH_PRODUCTS);
+    CU_ASSERT_EQUAL(kernels[2].nnz, 40 * 70);
+    CU_ASSERT_EQUAL(kernels[2].format, SW_FORMAT_DENSE);
+}
+
 static void step_stops_early_when_asked(void) {
     struct sw_bench_step_options options = small(0);
     struct sw_bench_step step;
@@ -70,12 +113,26 @@ static void wrong_names_are_refused(void) {
 static void random_masks_have_the_asked_density(void) {
     static uint8_t mask[10000 / 8];
     memset(mask, 0, sizeof mask);
-    int64_t kept = sw_bench_random_mask(mask, 10000, 0.9, 3);
+    int64_t kept = sw_bench_random_mask(mask, 100, 100, 1, 0.9, 3);
     CU_ASSERT_EQUAL(kept, sw_mask_count(mask, 10000));
     CU_ASSERT(kept > 880 && kept < 1120); /* four deviations of 30 around 1000 */
     memset(mask, 0, sizeof mask);
-    CU_ASSERT_EQUAL(sw_bench_random_mask(mask, 5, 0.999999, 3), 1); /* never empty */
+    CU_ASSERT_EQUAL(sw_bench_random_mask(mask, 1, 5, 1, 0.999999, 3), 1); /* never empty */
     CU_ASSERT(sw_mask_get(mask, 0));
+    memset(mask, 0, sizeof mask);
+    CU_ASSERT_EQUAL(sw_bench_random_mask(mask, 3, 5, 4, 0.999999, 3), 12);
+    CU_ASSERT_EQUAL(sw_mask_count(mask, 15), 12);
+}
+
+static void random_blocks_are_whole(void) {
+    static uint8_t mask[10000 / 8];
+    for (int64_t side = 4; side <= 16; side *= 2) {
+        memset(mask, 0, sizeof mask);
+        int64_t kept = sw_bench_random_mask(mask, 100, 100, side, 0.5, 3);
+        CU_ASSERT_EQUAL(kept, sw_mask_count(mask, 10000));
+        CU_ASSERT(kept > 2500 && kept < 7500);
+        CU_ASSERT(sw_mask_is_blocks(mask, 100, 100, side));
+    }
 }
 
 static void the_median_is_in_the_middle(void) {
@@ -205,21 +262,28 @@ static void formats_compute_the_same(void) {
     sw_bench_ticket_fini(&ticket);
 }
 
-/* Also where the table says dense, and with every weight. */
+/* Also where the table says dense; a layer that keeps every weight is dense all the same. */
 static void formats_can_be_forced(void) {
+    const struct sw_net_storage storage = {.forced = true, .format = SW_FORMAT_CSR};
     static const int64_t shape[3] = {1, 20, 40};
     struct sw_arch arch;
     struct sw_hal *hal = NULL;
     struct sw_net *net = NULL;
     SW_TEST_OK(sw_arch_create("mlp-300", shape, 10, &arch));
     SW_TEST_OK(sw_bench_open_hal("cpu", 1, sw_isa_detect(), &hal));
-    SW_TEST_OK(sw_net_create(hal, &arch, NULL, 8, &net));
+    uint8_t *mask = NULL;
+    SW_TEST_OK(SW_ALLOC(&mask, (size_t) arch.mask_bytes, "mask"));
+    for (int64_t l = 0; l < 2; l++)
+        sw_mask_fill(mask + sw_arch_layer(&arch, l)->mask_offset, sw_arch_layer(&arch, l)->count);
+    sw_mask_clear_bit(mask, 1); /* one weight of the first layer */
+    SW_TEST_OK(sw_net_create(hal, &arch, mask, 8, &net));
     CU_ASSERT_EQUAL(sw_net_layer_format(net, 0), SW_FORMAT_DENSE);
     sw_net_destroy(&net);
-    SW_TEST_OK(sw_net_create_in_format(hal, &arch, NULL, 8, SW_FORMAT_CSR, &net));
+    SW_TEST_OK(sw_net_create_as(hal, &arch, mask, 8, &storage, &net));
     CU_ASSERT_EQUAL(sw_net_layer_format(net, 0), SW_FORMAT_CSR);
-    CU_ASSERT_EQUAL(sw_net_layer_format(net, 1), SW_FORMAT_CSR);
+    CU_ASSERT_EQUAL(sw_net_layer_format(net, 1), SW_FORMAT_DENSE);
     sw_net_destroy(&net);
+    SW_FREE(&mask);
     sw_hal_close(&hal);
     sw_arch_fini(&arch);
 }
@@ -287,9 +351,12 @@ int main(void) {
     CU_TestInfo tests[] = {
         {"step_figures_fit_together", step_figures_fit_together},
         {"sparser_is_less_work_and_memory", sparser_is_less_work_and_memory},
+        {"structures_are_pruned_as_asked", structures_are_pruned_as_asked},
+        {"kernel_figures_fit_together", kernel_figures_fit_together},
         {"step_stops_early_when_asked", step_stops_early_when_asked},
         {"wrong_names_are_refused", wrong_names_are_refused},
         {"random_masks_have_the_asked_density", random_masks_have_the_asked_density},
+        {"random_blocks_are_whole", random_blocks_are_whole},
         {"the_median_is_in_the_middle", the_median_is_in_the_middle},
         {"quantiles_are_the_nearest_time", quantiles_are_the_nearest_time},
         CU_TEST_INFO_NULL,

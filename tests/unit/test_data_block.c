@@ -1,4 +1,5 @@
 /* The decoded block, the view over it, normalisation, split and order. */
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static void registries_list_and_find(void) {
         for (size_t i = 0; set->options[i] != NULL; i++)
             CU_ASSERT_PTR_NOT_NULL(sw_spec_find_field(set->options[i]));
     }
-    CU_ASSERT_EQUAL(n, 3);
+    CU_ASSERT_EQUAL(n, 5);
     CU_ASSERT_PTR_NULL(sw_dataset_at(1000));
     CU_ASSERT_PTR_NULL(sw_dataset_find("cifar"));
     const char *summary = NULL;
@@ -177,6 +178,67 @@ static void unaligned_block_is_refused(void) {
     uint8_t *block = decode_new(&spec, &info);
     SW_TEST_FAILS(sw_data_decode(&spec, &info, block + 8), SW_INTERNAL);
     SW_FREE(&block);
+}
+
+/* ---- blocks that processes share ------------------------------------------------------------- */
+
+static const uint8_t *map_block(int fd, const struct sw_data_info *info) {
+    const void *map = mmap(NULL, (size_t) info->block_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    CU_ASSERT_TRUE_FATAL(map != MAP_FAILED);
+    return map;
+}
+
+static void the_block_of_a_probe_is_that_of_a_decode(void) {
+    struct sw_trial_spec spec = small_spec();
+    struct sw_data_info info, probed;
+    int fds[2] = {-1, -1};
+    void *block = decode_new(&spec, &info);
+    SW_TEST_OK(sw_data_probe_shared(&spec, &probed, &fds[0]));
+    CU_ASSERT_EQUAL(memcmp(&probed, &info, sizeof info), 0);
+    SW_TEST_OK(sw_data_decode_shared(&spec, &info, &fds[1]));
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *shared = map_block(fds[i], &info);
+        CU_ASSERT_EQUAL(memcmp(shared, block, (size_t) info.block_bytes), 0);
+        (void) munmap((void *) shared, (size_t) info.block_bytes);
+        (void) close(fds[i]);
+    }
+    SW_FREE(&block);
+}
+
+static void a_shared_block_cannot_be_changed(void) {
+    struct sw_trial_spec spec = small_spec();
+    struct sw_data_info info;
+    char path[64];
+    int fd = -1;
+    SW_TEST_OK(sw_data_probe_shared(&spec, &info, &fd));
+    CU_ASSERT_EQUAL(write(fd, "x", 1), -1);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int writer = open(path, O_RDWR | O_CLOEXEC); /* the seal holds against whoever opens it anew */
+    CU_ASSERT_EQUAL(pwrite(writer, "x", 1, 0), -1);
+    CU_ASSERT_EQUAL(ftruncate(writer, 0), -1);
+    CU_ASSERT_PTR_EQUAL(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0),
+                        MAP_FAILED);
+    (void) close(writer);
+    int again = sw_data_reopen_shared(getpid(), fd);
+    CU_ASSERT_TRUE(again >= 0);
+    (void) close(again);
+    CU_ASSERT_EQUAL(sw_data_reopen_shared(getpid(), 100000), -1);
+    (void) close(fd);
+}
+
+static void a_failed_probe_leaves_no_block(void) {
+    struct sw_trial_spec spec = small_spec();
+    struct sw_data_info info = {.train = -7};
+    int fd = -7;
+    spec.data_validation = SW_TEST_TRAIN;
+    SW_TEST_FAILS(sw_data_probe_shared(&spec, &info, &fd), SW_CONFIG);
+    CU_ASSERT_EQUAL(fd, -7);
+    CU_ASSERT_EQUAL(info.train, -7);
+    spec.data_validation = 3;
+    SW_TEST_OK(sw_data_probe(&spec, &info));
+    info.checksum.bytes[0] ^= 1; /* the files have changed since */
+    SW_TEST_FAILS(sw_data_decode_shared(&spec, &info, &fd), SW_CONFIG);
+    CU_ASSERT_EQUAL(fd, -7);
 }
 
 /* ---- split ---------------------------------------------------------------------------------- */
@@ -367,6 +429,9 @@ static CU_TestInfo block_tests[] = {
     {"the block of another set is refused", block_of_another_set_is_refused},
     {"changed files are noticed", changed_files_are_noticed},
     {"an unaligned block is refused", unaligned_block_is_refused},
+    {"the block of a probe is that of a decode", the_block_of_a_probe_is_that_of_a_decode},
+    {"a shared block cannot be changed", a_shared_block_cannot_be_changed},
+    {"a failed probe leaves no block", a_failed_probe_leaves_no_block},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo split_tests[] = {

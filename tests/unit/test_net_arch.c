@@ -148,7 +148,7 @@ static void registry_ends_and_every_model_is_described(void) {
         CU_ASSERT(strlen(sw_model_at(n)->name) > 0);
         CU_ASSERT(strlen(sw_model_at(n)->summary) > 0);
     }
-    CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_EQUAL(n, 6);
     CU_ASSERT_PTR_NULL(sw_model_at(SIZE_MAX));
 }
 

@@ -184,7 +184,8 @@ static void its_bytes_are_the_predicted_ones(void) {
     sw_net_memory(net, &actual);
     sw_net_predict_unit_memory(&arch, kept, BATCH, sw_isa_detect(), &predicted);
     CU_ASSERT_EQUAL(memcmp(&actual, &predicted, sizeof actual), 0);
-    sw_net_predict_memory(&arch, kept, BATCH, sw_isa_detect(), &masked);
+    sw_net_predict_memory(&arch, kept, BATCH, sw_isa_detect(), &(struct sw_net_storage){0},
+                          &masked);
     CU_ASSERT_TRUE(actual.activations < masked.activations);
     CU_ASSERT_TRUE(actual.weights < masked.weights);
     sw_net_destroy(&net);

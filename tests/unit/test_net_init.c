@@ -30,7 +30,7 @@ static const struct sw_init *find(const char *name) {
 
 static void draw(const char *name, uint64_t seed, enum sw_random_purpose purpose, int64_t round,
                  float *out) {
-    sw_init_weights(&arch, find(name), seed, purpose, round, out);
+    sw_init_weights(&arch, find(name), false, seed, purpose, round, out);
 }
 
 struct moments {
@@ -119,10 +119,35 @@ static void a_layer_does_not_depend_on_the_layers_behind_it(void) {
     SW_TEST_OK(sw_arch_create("mlp-200-7", (int64_t[3]){1, 10, 10}, 50, &longer));
     SW_TEST_OK(SW_ALLOC(&longer_theta, (size_t) longer.parameters, "theta"));
     draw("glorot-normal", 5, SW_RANDOM_INIT, 0, theta);
-    sw_init_weights(&longer, find("glorot-normal"), 5, SW_RANDOM_INIT, 0, longer_theta);
+    sw_init_weights(&longer, find("glorot-normal"), false, 5, SW_RANDOM_INIT, 0, longer_theta);
     CU_ASSERT_EQUAL(memcmp(theta, longer_theta, (size_t) (200 * 100) * sizeof *theta), 0);
     SW_FREE(&longer_theta);
     sw_arch_fini(&longer);
+}
+
+static void weights_that_are_not_kept_are_left_alone(void) {
+    static const char *const names[] = {"glorot-normal", "kaiming-uniform"};
+    uint8_t *mask = NULL;
+    SW_TEST_OK(SW_ALLOC(&mask, (size_t) arch.mask_bytes, "mask"));
+    for (int64_t i = 0; i < arch.mask_bytes; i++)
+        mask[i] = (uint8_t) (37 * i);
+    for (int n = 0; n < 2; n++) {
+        int64_t wrong = 0, kept = 0;
+        draw(names[n], 5, SW_RANDOM_REINIT, 3, theta);
+        for (int64_t i = 0; i < arch.parameters; i++)
+            other[i] = -7;
+        sw_init_kept(&arch, find(names[n]), false, 5, SW_RANDOM_REINIT, 3, mask, other);
+        for (int64_t p = 0; p < arch.n_params; p++)
+            for (int64_t i = 0; i < arch.params[p].count; i++) {
+                const struct sw_param *param = &arch.params[p];
+                bool keeps = !param->prunable || sw_mask_get(mask + param->mask_offset, i);
+                wrong += other[param->offset + i] != (keeps ? theta[param->offset + i] : -7);
+                kept += keeps;
+            }
+        CU_ASSERT_EQUAL(wrong, 0);
+        CU_ASSERT_TRUE(kept > arch.parameters / 3 && kept < arch.parameters * 2 / 3);
+    }
+    SW_FREE(&mask);
 }
 
 static void registry_finds_every_name_and_nothing_else(void) {
@@ -142,6 +167,7 @@ static CU_TestInfo tests[] = {
     {"elements_can_be_drawn_alone_and_in_any_order", elements_can_be_drawn_alone_and_in_any_order},
     {"a_layer_does_not_depend_on_the_layers_behind_it",
      a_layer_does_not_depend_on_the_layers_behind_it},
+    {"weights_that_are_not_kept_are_left_alone", weights_that_are_not_kept_are_left_alone},
     {"registry_finds_every_name_and_nothing_else", registry_finds_every_name_and_nothing_else},
     CU_TEST_INFO_NULL,
 };

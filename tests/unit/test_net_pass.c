@@ -34,15 +34,26 @@ static double noise(uint64_t stream, int64_t index) {
     return sw_random_normal(77, SW_RANDOM_BENCH, stream, (uint64_t) index);
 }
 
-/* Keep about `density` of every layer, but at least one weight. */
-static void draw_mask(struct lab *lab, double density) {
+/* What a network is drawn and built with. Blocks of `side` are kept as one. */
+struct setting {
+    double density;
+    int64_t side;
+    struct sw_net_storage storage;
+};
+
+/* Keep about `density` of every layer, but at least its first block. */
+static void draw_mask(struct lab *lab, double density, int64_t side) {
     for (int64_t l = 0; l < lab->arch.n_layers; l++) {
         const struct sw_param *param = sw_arch_layer(&lab->arch, l);
         uint8_t *mask = lab->mask + param->mask_offset;
+        int64_t columns = param->shape[1];
         sw_mask_fill(mask, param->count);
-        for (int64_t i = 1; i < param->count; i++)
-            if (sw_random_uniform(5, SW_RANDOM_BENCH, (uint64_t) l, (uint64_t) i) >= density)
+        for (int64_t i = 1; i < param->count; i++) {
+            int64_t corner = i / columns / side * side * columns + i % columns / side * side;
+            if (corner > 0 &&
+                sw_random_uniform(5, SW_RANDOM_BENCH, (uint64_t) l, (uint64_t) corner) >= density)
                 sw_mask_clear_bit(mask, i);
+        }
     }
 }
 
@@ -73,8 +84,8 @@ static void open_hal(const struct sw_backend *backend, enum sw_isa isa, int thre
     SW_TEST_OK(sw_hal_open(backend, &options, out));
 }
 
-static void set_up(struct lab *lab, const struct sw_backend *backend, enum sw_isa isa, int threads,
-                   double density) {
+static void set_up_as(struct lab *lab, const struct sw_backend *backend, enum sw_isa isa,
+                      int threads, const struct setting *setting) {
     memset(lab, 0, sizeof *lab);
     lab->mlp = shape;
     open_hal(backend, isa, threads, &lab->hal);
@@ -84,12 +95,17 @@ static void set_up(struct lab *lab, const struct sw_backend *backend, enum sw_is
     SW_TEST_OK(SW_ALLOC(&lab->theta, (size_t) lab->arch.parameters, "theta"));
     SW_TEST_OK(SW_ALLOC(&lab->theta_double, (size_t) lab->arch.parameters, "theta"));
     SW_TEST_OK(SW_ALLOC(&lab->gradient, (size_t) lab->arch.parameters, "gradient"));
-    draw_mask(lab, density);
+    draw_mask(lab, setting->density, setting->side);
     draw_weights(lab);
     draw_samples(lab);
-    SW_TEST_OK(
-        sw_net_create(lab->hal, &lab->arch, density < 1 ? lab->mask : NULL, MAX_BATCH, &lab->net));
+    SW_TEST_OK(sw_net_create_as(lab->hal, &lab->arch, setting->density < 1 ? lab->mask : NULL,
+                                MAX_BATCH, &setting->storage, &lab->net));
     SW_TEST_OK(sw_net_set_theta(lab->net, lab->theta));
+}
+
+static void set_up(struct lab *lab, const struct sw_backend *backend, enum sw_isa isa, int threads,
+                   double density) {
+    set_up_as(lab, backend, isa, threads, &(struct setting){.density = density, .side = 1});
 }
 
 static void tear_down(struct lab *lab) {
@@ -175,14 +191,14 @@ static void check_batch(struct lab *lab, int64_t batch) {
         check_param(lab, &params[p], TOLERANCE * largest);
 }
 
-/* Check a density with every backend that runs here and every instruction set, counting the
+/* Check a setting with every backend that runs here and every instruction set, counting the
  * formats of the layers. */
-static void check_density(double density, int formats[2]) {
+static void check_setting(const struct setting *setting, int formats[SW_FORMAT_COUNT]) {
     struct lab lab;
     for (size_t i = 0; sw_backend_at(i) != NULL; i++) {
         if (sw_backend_probe(sw_backend_at(i)) != SW_OK) continue;
         for (int isa = SW_ISA_GENERIC; isa <= (int) sw_isa_detect(); isa++) {
-            set_up(&lab, sw_backend_at(i), (enum sw_isa) isa, 1, density);
+            set_up_as(&lab, sw_backend_at(i), (enum sw_isa) isa, 1, setting);
             for (int64_t l = 0; l < 3; l++)
                 formats[sw_net_layer_format(lab.net, l)]++;
             check_batch(&lab, 1);
@@ -192,6 +208,10 @@ static void check_density(double density, int formats[2]) {
             tear_down(&lab);
         }
     }
+}
+
+static void check_density(double density, int formats[SW_FORMAT_COUNT]) {
+    check_setting(&(struct setting){.density = density, .side = 1}, formats);
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -208,19 +228,64 @@ static void the_reference_agrees_with_differences_of_its_loss(void) {
 }
 
 static void a_dense_network_agrees_with_the_reference(void) {
-    int formats[2] = {0, 0};
+    int formats[SW_FORMAT_COUNT] = {0};
     check_density(1, formats);
     CU_ASSERT(formats[SW_FORMAT_DENSE] > 0);
 }
 
 static void a_masked_network_agrees_in_both_formats(void) {
-    int formats[2] = {0, 0};
+    int formats[SW_FORMAT_COUNT] = {0};
     check_density(0.95, formats);
     check_density(0.6, formats);
     CU_ASSERT(formats[SW_FORMAT_DENSE] > 0);
     check_density(0.2, formats);
     check_density(0.02, formats);
     CU_ASSERT(formats[SW_FORMAT_CSR] > 0);
+}
+
+/* Layers of 40 x 24, 18 x 40 and 5 x 18 weights: every block is cut somewhere. */
+static void every_format_agrees_with_the_reference(void) {
+    for (int f = 0; f < SW_FORMAT_COUNT; f++) {
+        enum sw_layer_format format = (enum sw_layer_format) f;
+        int64_t block = sw_format_block(format);
+        int formats[SW_FORMAT_COUNT] = {0};
+        struct setting setting = {.density = 0.5,
+                                  .side = block > 0 ? block : 1,
+                                  .storage = {.forced = true, .format = format}};
+        check_setting(&setting, formats);
+        CU_ASSERT(formats[f] > 0);
+        for (int other = 0; other < SW_FORMAT_COUNT; other++) /* layers that stay whole are dense */
+            CU_ASSERT(other == f || other == SW_FORMAT_DENSE || formats[other] == 0);
+    }
+}
+
+/* The table knows blocks where there are kernels for them that pay, and only where a mask is made of them. */
+static void blocks_are_found_in_masks(void) {
+    struct lab lab;
+    struct setting setting = {.density = 0.3, .side = 8};
+    if (sw_isa_detect() < SW_ISA_AVX2) return;
+    const struct sw_backend *cpu = sw_backend_find("cpu");
+    set_up_as(&lab, cpu, SW_ISA_AVX2, 1, &setting);
+    CU_ASSERT_EQUAL(sw_net_layer_format(lab.net, 0), SW_FORMAT_BSR8);
+    tear_down(&lab);
+    setting.storage.block = 4; /* each block is four of these */
+    set_up_as(&lab, cpu, SW_ISA_AVX2, 1, &setting);
+    CU_ASSERT_EQUAL(sw_net_layer_format(lab.net, 0), SW_FORMAT_BSR4);
+    tear_down(&lab);
+    setting.storage.block = 1;
+    set_up_as(&lab, cpu, SW_ISA_AVX2, 1, &setting);
+    CU_ASSERT_EQUAL(sw_net_layer_format(lab.net, 0), SW_FORMAT_CSR);
+    tear_down(&lab);
+    setting.storage.block = 16; /* it is made of none */
+    set_up_as(&lab, cpu, SW_ISA_AVX2, 1, &setting);
+    CU_ASSERT_EQUAL(sw_net_layer_format(lab.net, 0), SW_FORMAT_CSR);
+    sw_net_destroy(&lab.net);
+    setting.storage = (struct sw_net_storage){.forced = true, .format = SW_FORMAT_BSR16};
+    SW_TEST_FAILS(
+        sw_net_create_as(lab.hal, &lab.arch, lab.mask, MAX_BATCH, &setting.storage, &lab.net),
+        SW_UNSUPPORTED);
+    CU_ASSERT_PTR_NULL(lab.net);
+    tear_down(&lab);
 }
 
 static void results_do_not_depend_on_threads_or_rebuilding(void) {
@@ -292,6 +357,8 @@ static CU_TestInfo tests[] = {
      the_reference_agrees_with_differences_of_its_loss},
     {"a_dense_network_agrees_with_the_reference", a_dense_network_agrees_with_the_reference},
     {"a_masked_network_agrees_in_both_formats", a_masked_network_agrees_in_both_formats},
+    {"every_format_agrees_with_the_reference", every_format_agrees_with_the_reference},
+    {"blocks_are_found_in_masks", blocks_are_found_in_masks},
     {"results_do_not_depend_on_threads_or_rebuilding",
      results_do_not_depend_on_threads_or_rebuilding},
     {"padding_does_not_reach_results", padding_does_not_reach_results},

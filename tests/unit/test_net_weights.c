@@ -108,7 +108,8 @@ static void parameters_know_what_they_are(void) {
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
-static void check_prediction(const char *model, int64_t max_batch, int64_t stride, int formats[2]) {
+static void check_prediction(const char *model, int64_t max_batch, int64_t stride,
+                             const struct sw_net_storage *storage, int formats[SW_FORMAT_COUNT]) {
     struct sw_arch large;
     struct sw_net *net = NULL;
     struct sw_net_memory predicted, actual;
@@ -123,9 +124,9 @@ static void check_prediction(const char *model, int64_t max_batch, int64_t strid
             if (i % stride != 0) sw_mask_clear_bit(bits + param->mask_offset, i);
         kept[l] = sw_mask_count(bits + param->mask_offset, param->count);
     }
-    SW_TEST_OK(sw_net_create(hal, &large, bits, max_batch, &net));
+    SW_TEST_OK(sw_net_create_as(hal, &large, bits, max_batch, storage, &net));
     sw_net_memory(net, &actual);
-    sw_net_predict_memory(&large, kept, max_batch, sw_isa_detect(), &predicted);
+    sw_net_predict_memory(&large, kept, max_batch, sw_isa_detect(), storage, &predicted);
     CU_ASSERT_EQUAL(predicted.weights, actual.weights);
     CU_ASSERT_EQUAL(predicted.gradients, actual.gradients);
     CU_ASSERT_EQUAL(predicted.activations, actual.activations);
@@ -139,13 +140,70 @@ static void check_prediction(const char *model, int64_t max_batch, int64_t strid
 }
 
 static void predicted_bytes_are_the_allocated_ones(void) {
-    int formats[2] = {0, 0};
-    check_prediction("lenet-300-100", 60, 1, formats);
-    check_prediction("lenet-300-100", 256, 2, formats);
-    check_prediction("lenet-300-100", 1, 50, formats);
-    check_prediction("mlp-7", 3, 1, formats);
-    check_prediction("mlp-3-300-2-100", 17, 3, formats);
+    const struct sw_net_storage table = {0};
+    int formats[SW_FORMAT_COUNT] = {0};
+    check_prediction("lenet-300-100", 60, 1, &table, formats);
+    check_prediction("lenet-300-100", 256, 2, &table, formats);
+    check_prediction("lenet-300-100", 1, 50, &table, formats);
+    check_prediction("mlp-7", 3, 1, &table, formats);
+    check_prediction("mlp-3-300-2-100", 17, 3, &table, formats);
     CU_ASSERT(formats[SW_FORMAT_DENSE] > 0 && formats[SW_FORMAT_CSR] > 0);
+    for (int f = SW_FORMAT_DENSE; f <= SW_FORMAT_COO; f++) {
+        const struct sw_net_storage forced = {.forced = true, .format = (enum sw_layer_format) f};
+        formats[f] = 0;
+        check_prediction("lenet-300-100", 8, 7, &forced, formats);
+        CU_ASSERT_EQUAL(formats[f], 3);
+    }
+}
+
+/* Layers of 64 x 784 and 32 x 64 weights, cut by no edge; 10 x 32 keeps everything. */
+static void predicted_bytes_of_blocks_are_the_allocated_ones(void) {
+    struct sw_arch blocks;
+    struct sw_net *net = NULL;
+    struct sw_net_memory predicted, actual;
+    uint8_t bits[64 * 784 / 8 + 32 * 64 / 8 + 10 * 32 / 8];
+    int64_t kept[3];
+    SW_TEST_OK(sw_arch_create("mlp-64-32", (int64_t[3]){1, 28, 28}, 10, &blocks));
+    CU_ASSERT_EQUAL_FATAL(blocks.mask_bytes, sizeof bits);
+    for (int64_t side = 4; side <= 16; side *= 2) {
+        const struct sw_net_storage storage = {.forced = true, .format = sw_format_bsr(side)};
+        for (int64_t l = 0; l < 3; l++) {
+            const struct sw_param *param = sw_arch_layer(&blocks, l);
+            uint8_t *of = bits + param->mask_offset;
+            int64_t columns = param->shape[1];
+            sw_mask_fill(of, param->count);
+            for (int64_t i = 0; i < param->count && l < 2; i++)
+                if ((i / columns / side + i % columns / side) % 3 > 0) sw_mask_clear_bit(of, i);
+            kept[l] = sw_mask_count(of, param->count);
+        }
+        SW_TEST_OK(sw_net_create_as(hal, &blocks, bits, 8, &storage, &net));
+        CU_ASSERT_EQUAL(sw_net_layer_format(net, 1), storage.format);
+        CU_ASSERT_EQUAL(sw_net_layer_format(net, 2), SW_FORMAT_DENSE);
+        sw_net_memory(net, &actual);
+        sw_net_predict_memory(&blocks, kept, 8, sw_isa_detect(), &storage, &predicted);
+        CU_ASSERT_EQUAL(memcmp(&actual, &predicted, sizeof actual), 0);
+        sw_net_destroy(&net);
+    }
+    sw_arch_fini(&blocks);
+}
+
+static void convolutions_are_dense_or_csr(void) {
+    struct sw_arch conv;
+    struct sw_net *net = NULL;
+    uint8_t *bits = NULL;
+    SW_TEST_OK(sw_arch_create("conv-2", (int64_t[3]){1, 8, 8}, 10, &conv));
+    SW_TEST_OK(SW_ALLOC(&bits, (size_t) conv.mask_bytes, "mask"));
+    for (int64_t l = 0; l < conv.n_layers; l++)
+        for (int64_t i = 0; i < sw_arch_layer(&conv, l)->count; i += 3)
+            bits[sw_arch_layer(&conv, l)->mask_offset + i / 8] |= (uint8_t) (1U << (i % 8));
+    for (int f = 0; f < SW_FORMAT_COUNT; f++) {
+        const struct sw_net_storage storage = {.forced = true, .format = (enum sw_layer_format) f};
+        enum sw_status wanted = f <= SW_FORMAT_CSR ? SW_OK : SW_CONFIG;
+        SW_TEST_FAILS(sw_net_create_as(hal, &conv, bits, 8, &storage, &net), wanted);
+        sw_net_destroy(&net);
+    }
+    SW_FREE(&bits);
+    sw_arch_fini(&conv);
 }
 
 static void bytes_of_a_small_network_add_up(void) {
@@ -195,6 +253,9 @@ static CU_TestInfo weights[] = {
 };
 static CU_TestInfo bytes[] = {
     {"predicted_bytes_are_the_allocated_ones", predicted_bytes_are_the_allocated_ones},
+    {"predicted_bytes_of_blocks_are_the_allocated_ones",
+     predicted_bytes_of_blocks_are_the_allocated_ones},
+    {"convolutions_are_dense_or_csr", convolutions_are_dense_or_csr},
     {"bytes_of_a_small_network_add_up", bytes_of_a_small_network_add_up},
     CU_TEST_INFO_NULL,
 };

@@ -77,7 +77,7 @@ static void set_up(struct lab *lab, const struct sw_trial_spec *spec, double den
     open_data(lab);
     SW_TEST_OK(sw_arch_create(spec->model_name, lab->info.shape, lab->info.classes, &lab->arch));
     SW_TEST_OK(SW_ALLOC(&lab->theta, (size_t) lab->arch.parameters, "theta"));
-    sw_init_weights(&lab->arch, sw_init_find(spec->model_init), (uint64_t) spec->seed,
+    sw_init_weights(&lab->arch, sw_init_find(spec->model_init), false, (uint64_t) spec->seed,
                     SW_RANDOM_INIT, 0, lab->theta);
     if (density < 1) draw_mask(lab, density);
     build(lab, threads);

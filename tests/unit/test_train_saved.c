@@ -9,7 +9,7 @@
 #define STEPS 13
 #define EVERY 4
 #define MAX_POINTS 16
-#define MAX_SURVIVORS 8192
+#define MAX_SURVIVORS 80000
 
 /* ---- one training after another ------------------------------------------------------------- */
 
@@ -21,11 +21,11 @@ static char *block;
 static float theta[MAX_SURVIVORS];
 
 /* 240 training images in batches of 50: 5 steps to an epoch, the last one with 40. */
-static int set_up(void) {
+static int prepare(const char *model) {
     sw_spec_set_defaults(&spec);
     SW_TEXT_COPY(spec.data_name, "synthetic");
     SW_TEXT_COPY(spec.data_shape, "1x8x8");
-    SW_TEXT_COPY(spec.model_name, "mlp-48-24");
+    SW_TEXT_COPY(spec.model_name, model);
     spec.data_classes = 4;
     spec.data_train = 300;
     spec.data_validation = 60;
@@ -40,8 +40,15 @@ static int set_up(void) {
     if (sw_data_decode(&spec, &info, block) != SW_OK) return 1;
     if (sw_data_open(&spec, &info, block, &data) != SW_OK) return 1;
     if (sw_arch_create(spec.model_name, info.shape, info.classes, &arch) != SW_OK) return 1;
-    sw_init_weights(&arch, sw_init_find(spec.model_init), 3, SW_RANDOM_INIT, 0, theta);
+    sw_init_weights(&arch, sw_init_find(spec.model_init), false, 3, SW_RANDOM_INIT, 0, theta);
     return arch.parameters > MAX_SURVIVORS;
+}
+
+static int set_up(void) {
+    return prepare("mlp-48-24");
+}
+static int set_up_norm(void) {
+    return prepare("resnet-8");
 }
 
 static int tear_down(void) {
@@ -66,7 +73,7 @@ struct run {
     const struct run *from; /* goes on from that one's saved state */
     int64_t length;         /* bytes of it that are given; -1: all */
     enum sw_status restored;
-    int64_t done, first_step, csr_layers;
+    int64_t done, first_step, csr_layers, bsr_layers;
     int64_t survivors;
     float values[MAX_SURVIVORS];
     struct sw_curve_point curve[MAX_POINTS];
@@ -99,13 +106,21 @@ static enum sw_status save_and_stop(void *context, const struct sw_training *tra
     return SW_STOPPED;
 }
 
+/* Side of the blocks that masks keep as one, and how networks store them. */
+static int64_t side = 1;
+static struct sw_net_storage storage;
+
 static void draw_mask(double density, uint8_t *mask) {
     for (int64_t l = 0; l < arch.n_layers; l++) {
         const struct sw_param *param = sw_arch_layer(&arch, l);
         sw_mask_fill(mask + param->mask_offset, param->count);
-        for (int64_t i = 1; i < param->count; i++)
-            if (sw_random_uniform(5, SW_RANDOM_BENCH, (uint64_t) l, (uint64_t) i) >= density)
+        for (int64_t i = 1; i < param->count; i++) {
+            int64_t columns = param->shape[1];
+            int64_t corner = i / columns / side * side * columns + i % columns / side * side;
+            if (corner > 0 &&
+                sw_random_uniform(5, SW_RANDOM_BENCH, (uint64_t) l, (uint64_t) corner) >= density)
                 sw_mask_clear_bit(mask + param->mask_offset, i);
+        }
     }
 }
 
@@ -121,10 +136,12 @@ static enum sw_status train(struct run *run, double density, int threads) {
     run->first_step = -1;
     draw_mask(density, mask);
     SW_TEST_OK(sw_hal_open(sw_backend_find("cpu"), &options, &hal));
-    SW_TEST_OK(sw_net_create(hal, &arch, mask, SW_EVALUATE_BATCH, &net));
+    SW_TEST_OK(sw_net_create_as(hal, &arch, mask, SW_EVALUATE_BATCH, &storage, &net));
     SW_TEST_OK(sw_net_set_theta(net, theta));
-    for (int64_t l = 0; l < arch.n_layers; l++)
+    for (int64_t l = 0; l < arch.n_layers; l++) {
         run->csr_layers += sw_net_layer_format(net, l) == SW_FORMAT_CSR;
+        run->bsr_layers += sw_net_layer_format(net, l) == sw_format_bsr(8);
+    }
     enum sw_status status = sw_train_run(net, &spec, &data, &hooks, run->curve, &run->outcome);
     run->survivors = sw_net_survivors(net);
     SW_TEST_OK(sw_net_get_survivors(net, run->values));
@@ -195,6 +212,21 @@ static void adam_goes_on_to_the_same_bits(void) {
     check_formats();
 }
 
+/* Whatever the format; blocks of layers of 48 x 64, 24 x 48 and 4 x 24 weights. */
+static void every_format_goes_on_to_the_same_bits(void) {
+    set_optimizer("adam", 3e-3, 0);
+    storage.forced = true;
+    for (int format = SW_FORMAT_CSC; format < SW_FORMAT_COUNT; format++) {
+        storage.format = (enum sw_layer_format) format;
+        side = sw_format_block(storage.format) > 0 ? sw_format_block(storage.format) : 1;
+        check_every_step(0.4);
+        CU_ASSERT_EQUAL(whole.bsr_layers > 0, format == SW_FORMAT_BSR8);
+        CU_ASSERT_EQUAL(whole.csr_layers, 0);
+    }
+    storage.forced = false;
+    side = 1;
+}
+
 /* Those of this build, whatever they keep, under every schedule. */
 static void every_optimizer_goes_on_to_the_same_bits(void) {
     const struct sw_lr_schedule *schedule = NULL;
@@ -228,6 +260,20 @@ static void many_interruptions_add_nothing(void) {
     check_same(&whole, &chain[STEPS - 1]);
     for (int64_t i = 0; i < STEPS; i++)
         SW_FREE(&chain[i].saved);
+}
+
+/* Running statistics are part of the state, but no optimizer has arrays for them. */
+static void running_statistics_go_on_to_the_same_bits(void) {
+    int64_t trained = 0, prunable = 0;
+    set_optimizer("adam", 3e-3, 0);
+    memset(&whole, 0, sizeof whole);
+    SW_TEST_OK(train(&whole, 0.4, 1));
+    check_interruption(0.4, 3);
+    check_interruption(0.4, 11);
+    trained = whole.survivors - (arch.parameters - arch.trained);
+    prunable = whole.survivors - (arch.parameters - arch.prunable);
+    CU_ASSERT_EQUAL(whole.outcome.optimizer_bytes, trained * 8);
+    CU_ASSERT(prunable > 0 && prunable < arch.prunable);
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------- */
@@ -324,6 +370,7 @@ int main(void) {
         {"sgd_goes_on_to_the_same_bits", sgd_goes_on_to_the_same_bits},
         {"momentum_goes_on_to_the_same_bits", momentum_goes_on_to_the_same_bits},
         {"adam_goes_on_to_the_same_bits", adam_goes_on_to_the_same_bits},
+        {"every_format_goes_on_to_the_same_bits", every_format_goes_on_to_the_same_bits},
         {"every_optimizer_goes_on_to_the_same_bits", every_optimizer_goes_on_to_the_same_bits},
         {"many_interruptions_add_nothing", many_interruptions_add_nothing},
         {"only_survivors_are_saved", only_survivors_are_saved},
@@ -333,7 +380,11 @@ int main(void) {
         {"wild_headers_are_refused", wild_headers_are_refused},
         {"another_trainings_state_is_refused", another_trainings_state_is_refused},
         CU_TEST_INFO_NULL};
+    static CU_TestInfo norm[] = {
+        {"running_statistics_go_on_to_the_same_bits", running_statistics_go_on_to_the_same_bits},
+        CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"same", set_up, tear_down, NULL, NULL, same},
+                                    {"norm", set_up_norm, tear_down, NULL, NULL, norm},
                                     {"damage", set_up, tear_down, NULL, NULL, damage},
                                     CU_SUITE_INFO_NULL};
     return sw_test_main("test_train_saved", suites);

@@ -167,10 +167,11 @@ static void a_control_has_its_own_theta0_on_the_tickets_mask(void) {
     float drawn[2000];
     size_t bytes = (size_t) arch.parameters * sizeof *drawn;
     const struct sw_init *init = sw_init_find(spec.model_init);
-    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_INIT, 0, drawn);
+    sw_init_weights(&arch, init, false, (uint64_t) spec.seed, SW_RANDOM_INIT, 0, drawn);
     const void *saved = sw_fake_sink_get(&sink, 0, SW_SECTION_THETA0, NULL);
     CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
-    sw_init_weights(&arch, init, (uint64_t) spec.seed, SW_RANDOM_REINIT, CONTROL_ROUND, drawn);
+    sw_init_weights(&arch, init, false, (uint64_t) spec.seed, SW_RANDOM_REINIT, CONTROL_ROUND,
+                    drawn);
     saved = sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_THETA0, NULL);
     CU_ASSERT_EQUAL(memcmp(saved, drawn, bytes), 0);
     CU_ASSERT_PTR_NULL(sw_fake_sink_get(&sink, CONTROL_ROW, SW_SECTION_MASK, NULL));
@@ -297,7 +298,7 @@ static void formats_are_those_of_the_table(void) {
         for (int64_t l = 0; l < arch.n_layers; l++) {
             const struct sw_param *layer = sw_arch_layer(&arch, l);
             bool csr = sw_hal_choose_format(sw_isa_detect(), layer->shape[0], layer->shape[1],
-                                            task.kept[l]) == SW_FORMAT_CSR;
+                                            task.kept[l], 1) == SW_FORMAT_CSR;
             CU_ASSERT_EQUAL(record_of(&sink, row)->measured.inference_format[l], csr ? 'c' : 'd');
         }
     }
@@ -323,6 +324,61 @@ static void layers_tell_norms_and_formats(void) {
         CU_ASSERT_TRUE(strcmp(layers[l].format, "dense") == 0 ||
                        strcmp(layers[l].format, "csr") == 0);
     }
+}
+
+/* ---- storage ------------------------------------------------------------------------------- */
+
+/* A lottery over blocks of 4, in one format; layers of 20 x 36, 12 x 20 and 4 x 12 weights, of which the last
+ * has too few blocks to lose one. */
+static void run_blocks(const char *format, struct sw_fake_sink *to) {
+    const struct sw_trial_spec before = spec;
+    SW_TEXT_COPY(spec.prune_granularity, "block4");
+    SW_TEXT_COPY(spec.train_format, format);
+    sw_fake_sink_init(to);
+    SW_TEST_OK(run_lottery(1, to));
+    spec = before;
+}
+
+static const float *weights_of(const struct sw_fake_sink *from, int64_t row, size_t *bytes) {
+    return sw_fake_sink_get(from, row, SW_SECTION_WEIGHTS, bytes);
+}
+
+static void check_format(const char *format, const char *letters, const char *layer) {
+    struct sw_fake_sink first, again;
+    size_t n = 0, n_again = 0;
+    run_blocks(format, &first);
+    run_blocks(format, &again);
+    CU_ASSERT_STRING_EQUAL(record_of(&first, 2)->measured.inference_format, letters);
+    const struct sw_layer_record *layers = sw_fake_sink_get(&first, 2, SW_SECTION_LAYERS, NULL);
+    CU_ASSERT_STRING_EQUAL(layers[0].format, layer);
+    const float *weights = weights_of(&first, ROUNDS, &n);
+    const float *same = weights_of(&again, ROUNDS, &n_again);
+    CU_ASSERT_EQUAL_FATAL(n, n_again);
+    CU_ASSERT_EQUAL(memcmp(weights, same, n), 0);
+    sw_fake_sink_fini(&first);
+    sw_fake_sink_fini(&again);
+}
+
+static void formats_are_those_of_the_settings(void) {
+    check_format("dense", "ddd", "dense");
+    check_format("csr", "ccd", "csr");
+    check_format("csc", "ttd", "csc");
+    check_format("coo", "ood", "coo");
+    check_format("bsr", "bbd", "bsr4");
+}
+
+/* Formats differ by the order of sums: the first pruned round starts from the same weights and mask. */
+static void formats_agree_on_what_they_train(void) {
+    struct sw_fake_sink dense, bsr;
+    size_t n = 0, n_bsr = 0;
+    run_blocks("dense", &dense);
+    run_blocks("bsr", &bsr);
+    const float *a = weights_of(&dense, 1, &n), *b = weights_of(&bsr, 1, &n_bsr);
+    CU_ASSERT_EQUAL_FATAL(n, n_bsr);
+    CU_ASSERT_TRUE(sw_test_close(b, a, n / sizeof *a, 2e-3, 2e-3));
+    CU_ASSERT_EQUAL(memcmp(weights_of(&dense, 0, NULL), weights_of(&bsr, 0, NULL), n), 0);
+    sw_fake_sink_fini(&dense);
+    sw_fake_sink_fini(&bsr);
 }
 
 /* ---- repeatable ---------------------------------------------------------------------------- */
@@ -557,6 +613,8 @@ static CU_TestInfo hands_over[] = {
     {"records are complete", records_are_complete},
     {"formats are those of the table", formats_are_those_of_the_table},
     {"layers tell norms and formats", layers_tell_norms_and_formats},
+    {"formats are those of the settings", formats_are_those_of_the_settings},
+    {"formats agree on what they train", formats_agree_on_what_they_train},
     {"progress is told to the end", progress_is_told_to_the_end},
     CU_TEST_INFO_NULL,
 };

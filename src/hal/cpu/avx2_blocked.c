@@ -2,11 +2,8 @@
  * time, to where they lie side by side, and all rows then take what they need from there: mostly from
  * the nearest cache. Visits come in runs of equal count, and the loop over the last few places is
  * unrolled once for each remainder, so that the processor foresees nearly every jump. */
-#include <immintrin.h>
+#include "avx2_lanes.h"
 
-#include "cpu.h"
-
-#define FLOATS 8  /* of a vector */
 #define VECTORS 8 /* of the widest tile */
 #define WIDEST (VECTORS * FLOATS)
 #define CHUNK 8 /* places at a time */
@@ -153,26 +150,6 @@ void sw_cpu_avx2_blocked_product(const void *args, int64_t first, int64_t last) 
 
 /* ---- dvalues = dy transpose(x), at the nonzeros ---------------------------------------------- */
 
-/* Add the lanes of four vectors: pairs, pairs of pairs, then the two halves. */
-static inline __m128 add_lanes(__m256 a, __m256 b, __m256 c, __m256 d) {
-    __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
-}
-
-/* Write or add the first n of four numbers. Masked stores take many cycles on AMD's processors. */
-static inline __attribute__((always_inline)) void put_dots(__m128 dots, float *out, int start,
-                                                           const int n) {
-    if (n == 4) {
-        _mm_storeu_ps(out, start ? dots : _mm_add_ps(dots, _mm_loadu_ps(out)));
-        return;
-    }
-    float numbers[4];
-    _mm_storeu_ps(numbers, dots);
-#pragma GCC unroll 3
-    for (int i = 0; i < n; i++)
-        out[i] = start ? numbers[i] : out[i] + numbers[i];
-}
-
 /* Dot products of the row in `dy` with n columns of the tile, n at most four. The first tile of the
  * batch sets them, the others add to them. */
 static inline __attribute__((always_inline)) void add_dots(const __m256 *dy, const float *tile,
@@ -188,7 +165,7 @@ static inline __attribute__((always_inline)) void add_dots(const __m256 *dy, con
         for (int i = 1; i < vectors && k < n; i++)
             sum[k] = _mm256_fmadd_ps(dy[i], _mm256_loadu_ps(x + i * FLOATS), sum[k]);
     }
-    put_dots(add_lanes(sum[0], sum[1], sum[2], sum[3]), out, start, n);
+    put_four(add_lanes(sum[0], sum[1], sum[2], sum[3]), out, start, n);
 }
 
 static inline __attribute__((always_inline)) void

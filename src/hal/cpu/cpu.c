@@ -1,4 +1,4 @@
-#include "cpu.h"
+#include "cpu_planes.h"
 
 #include <cblas.h>
 #include <string.h>
@@ -11,6 +11,12 @@ static const struct sw_cpu_kernels kernels_ref = {
     .sparse_gradient = sw_cpu_ref_sparse_gradient,
     .blocked_product = sw_cpu_ref_blocked_product,
     .blocked_gradient = sw_cpu_ref_blocked_gradient,
+    .bsr_product = sw_cpu_ref_bsr_product,
+    .bsr_gradient = sw_cpu_ref_bsr_gradient,
+    .coo_product = sw_cpu_ref_coo_product,
+    .csc_product = sw_cpu_ref_csc_product,
+    .coo_gradient = sw_cpu_ref_coo_gradient,
+    .csc_gradient = sw_cpu_ref_csc_gradient,
     .bias_activate = sw_cpu_ref_bias_activate,
     .relu_backward = sw_cpu_ref_relu_backward,
     .bias_backward = sw_cpu_ref_bias_backward,
@@ -27,6 +33,12 @@ static const struct sw_cpu_kernels kernels_avx2 = {
     .sparse_gradient = sw_cpu_avx2_sparse_gradient,
     .blocked_product = sw_cpu_avx2_blocked_product,
     .blocked_gradient = sw_cpu_avx2_blocked_gradient,
+    .bsr_product = sw_cpu_avx2_bsr_product,
+    .bsr_gradient = sw_cpu_avx2_bsr_gradient,
+    .coo_product = sw_cpu_avx2_coo_product,
+    .csc_product = sw_cpu_avx2_csc_product,
+    .coo_gradient = sw_cpu_avx2_coo_gradient,
+    .csc_gradient = sw_cpu_avx2_csc_gradient,
     .bias_activate = sw_cpu_avx2_bias_activate,
     .relu_backward = sw_cpu_avx2_relu_backward,
     .bias_backward = sw_cpu_avx2_bias_backward,
@@ -41,6 +53,7 @@ static const struct sw_cpu_kernels kernels_avx2 = {
 
 void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa) {
     state->kernels = isa >= SW_ISA_AVX2 ? &kernels_avx2 : &kernels_ref;
+    state->planes = sw_cpu_find_planes_kernels(isa);
     openblas_set_num_threads(1);
 }
 
@@ -123,4 +136,5 @@ const struct sw_backend sw_backend_cpu = {
     .nesterov = sw_cpu_nesterov,
     .adam = sw_cpu_adam,
     .sum_squares = sw_cpu_sum_squares,
+    .planes = &sw_cpu_planes,
 };

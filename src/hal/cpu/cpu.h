@@ -10,9 +10,9 @@
 /* ---- arguments of the kernels; shapes as in hal.h -------------------------------------------- */
 
 struct sw_cpu_gather {
-    const uint8_t *images, *labels; /* u8[samples, features], u8[samples] */
-    const float *table;             /* [features / plane, 256] */
-    const int32_t *index;           /* [batch] */
+    const uint8_t *images; /* u8[samples, features] */
+    const float *table;    /* [features / plane, 256] */
+    const int32_t *index;  /* [batch] */
     int64_t features, plane, batch, ld;
     float *x; /* [features, ld] */
 };
@@ -43,6 +43,56 @@ struct sw_cpu_blocked_gradient {
     float *dvalues; /* [nnz] */
 };
 
+/* Of a view by blocks: out = W in. Rows first .. last of a kernel are block rows. Value of row i and column
+ * k of a block: values[first + i width + k]; transposed, in views by columns: values[first + k width + i].
+ */
+struct sw_cpu_bsr_product {
+    const int32_t *start; /* [block rows + 1] */
+    const struct sw_bsr_block *blocks;
+    const float *values, *in; /* [nnz], [columns, ld] */
+    int64_t rows, columns, side, ld;
+    int transposed;
+    float *out; /* [rows, ld] */
+};
+
+struct sw_cpu_bsr_gradient {
+    const int32_t *start;
+    const struct sw_bsr_block *blocks;
+    const float *dy, *x; /* [rows, ld], [columns, ld] */
+    int64_t rows, columns, side, ld;
+    float *dvalues; /* [nnz] */
+};
+
+/* out[to[k]] += values[k] in[from[k]] for k < nnz, from zero. The same lanes of all rows at a time. */
+struct sw_cpu_coo_product {
+    const int32_t *to, *from;
+    const float *values, *in;
+    int64_t rows, nnz, ld;
+    float *out; /* [rows, ld] */
+};
+
+/* The same by columns: column c of the matrix adds its multiples to the rows it keeps. */
+struct sw_cpu_csc_product {
+    const int32_t *start, *row, *place;
+    const float *values, *in;
+    int64_t rows, columns, ld;
+    float *out;
+};
+
+/* dvalues[k] = dy[row[k]] x[column[k]]; by columns: dvalues[place[t]], t in start[c] .. start[c + 1]. */
+struct sw_cpu_coo_gradient {
+    const int32_t *row, *column;
+    const float *dy, *x;
+    int64_t ld;
+    float *dvalues;
+};
+struct sw_cpu_csc_gradient {
+    const int32_t *start, *row, *place;
+    const float *dy, *x;
+    int64_t ld;
+    float *dvalues;
+};
+
 /* to[t] = from[place[t]] */
 struct sw_cpu_order {
     const int32_t *place;
@@ -62,6 +112,14 @@ struct sw_cpu_sparse_copy {
     const int32_t *row_start, *column;
     int64_t columns;
     float *values, *w; /* [nnz], [rows, columns] */
+};
+
+/* The same for the other layouts of positions: gather 1 fills `values`, 0 the places of a `w` that is all
+ * zero. */
+struct sw_cpu_copy {
+    const struct sw_sparse *positions;
+    float *values, *w;
+    int gather;
 };
 
 struct sw_cpu_activation {
@@ -127,6 +185,12 @@ struct sw_cpu_kernels {
     sw_cpu_kernel *sparse_gradient;  /* rows */
     sw_cpu_kernel *blocked_product;  /* output rows */
     sw_cpu_kernel *blocked_gradient; /* rows */
+    sw_cpu_kernel *bsr_product;      /* output block rows */
+    sw_cpu_kernel *bsr_gradient;     /* block rows */
+    sw_cpu_kernel *coo_product;      /* vectors of SW_HAL_LANES lanes */
+    sw_cpu_kernel *csc_product;      /* the same */
+    sw_cpu_kernel *coo_gradient;     /* places */
+    sw_cpu_kernel *csc_gradient;     /* columns */
     sw_cpu_kernel *bias_activate;    /* rows */
     sw_cpu_kernel *relu_backward;    /* elements */
     sw_cpu_kernel *bias_backward;    /* rows */
@@ -139,13 +203,21 @@ struct sw_cpu_kernels {
 
 sw_cpu_kernel sw_cpu_ref_gather, sw_cpu_ref_sparse_product, sw_cpu_ref_sparse_gradient;
 sw_cpu_kernel sw_cpu_ref_blocked_product, sw_cpu_ref_blocked_gradient;
+sw_cpu_kernel sw_cpu_ref_bsr_product, sw_cpu_ref_bsr_gradient;
+sw_cpu_kernel sw_cpu_ref_coo_product, sw_cpu_ref_csc_product;
+sw_cpu_kernel sw_cpu_ref_coo_gradient, sw_cpu_ref_csc_gradient;
 sw_cpu_kernel sw_cpu_ref_sparse_scatter, sw_cpu_ref_sparse_gather, sw_cpu_ref_order;
+sw_cpu_kernel sw_cpu_ref_zero, sw_cpu_ref_copy_visits, sw_cpu_ref_copy_csc, sw_cpu_ref_copy_coo;
+sw_cpu_kernel sw_cpu_ref_copy_bsr;
 sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
 sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_nesterov, sw_cpu_ref_adam;
 sw_cpu_kernel sw_cpu_ref_sum_squares;
 
 sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
 sw_cpu_kernel sw_cpu_avx2_blocked_product, sw_cpu_avx2_blocked_gradient;
+sw_cpu_kernel sw_cpu_avx2_bsr_product, sw_cpu_avx2_bsr_gradient;
+sw_cpu_kernel sw_cpu_avx2_coo_product, sw_cpu_avx2_csc_product;
+sw_cpu_kernel sw_cpu_avx2_coo_gradient, sw_cpu_avx2_csc_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
 sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_nesterov, sw_cpu_avx2_adam;
 sw_cpu_kernel sw_cpu_avx2_sum_squares;
@@ -155,15 +227,29 @@ sw_cpu_kernel sw_cpu_avx2_sum_squares;
 void sw_cpu_run(const struct sw_hal *hal, sw_cpu_kernel *kernel, const void *args, int64_t n,
                 int64_t grain, double work);
 
+/* Ranges begin at multiples of these: whole cache lines for elements, a few rows at a time. */
+#define SW_CPU_GRAIN_ELEMENTS 4096
+#define SW_CPU_GRAIN_ROWS 4
+
 /* ---- the device ------------------------------------------------------------------------------ */
 
 /* First member of the state of every backend that computes with these operations. */
 struct sw_cpu_state {
     const struct sw_cpu_kernels *kernels;
+    const struct sw_cpu_planes_kernels *planes; /* cpu_planes.h */
 };
+
+static inline const struct sw_cpu_kernels *sw_cpu_kernels_of(const struct sw_hal *hal) {
+    const struct sw_cpu_state *state = hal->state;
+    return state->kernels;
+}
 
 /* Choose the kernels of an instruction set, and one thread per call for the BLAS. */
 void sw_cpu_open_state(struct sw_cpu_state *state, enum sw_isa isa);
+
+/* labels_out[b] = labels[index[b]], 0 for the padding. */
+void sw_cpu_gather_labels(const struct sw_buffer *labels, const int32_t *index, int64_t batch,
+                          struct sw_buffer *labels_out);
 
 /* Slots of struct sw_backend over buffers whose `memory` is a host pointer. */
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,

@@ -2,17 +2,17 @@
  * sums. */
 #include "cpu.h"
 
-/* Ranges begin at multiples of these: whole cache lines for elements, a few rows at a time. */
-#define GRAIN_ELEMENTS 4096
-#define GRAIN_ROWS 4
 #define GRAIN_FEATURES 32
 
-static const struct sw_cpu_kernels *kernels_of(const struct sw_hal *hal) {
-    const struct sw_cpu_state *state = hal->state;
-    return state->kernels;
-}
-
 /* ---- input ----------------------------------------------------------------------------------- */
+
+void sw_cpu_gather_labels(const struct sw_buffer *labels, const int32_t *index, int64_t batch,
+                          struct sw_buffer *labels_out) {
+    const uint8_t *from = labels->memory;
+    int32_t *to = labels_out->memory;
+    for (int64_t b = 0; b < sw_hal_lanes(batch); b++)
+        to[b] = b < batch ? from[index[b]] : 0;
+}
 
 enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              const struct sw_buffer *labels, const struct sw_buffer *table,
@@ -20,7 +20,6 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                              struct sw_buffer *x, struct sw_buffer *labels_out) {
     int64_t ld = sw_hal_lanes(batch);
     struct sw_cpu_gather args = {.images = images->memory,
-                                 .labels = labels->memory,
                                  .table = table->memory,
                                  .index = index,
                                  .features = features,
@@ -28,136 +27,9 @@ enum sw_status sw_cpu_gather(struct sw_hal *hal, const struct sw_buffer *images,
                                  .batch = batch,
                                  .ld = ld,
                                  .x = x->memory};
-    sw_cpu_run(hal, kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->gather, &args, features, GRAIN_FEATURES,
                (double) (features * ld));
-    int32_t *to = labels_out->memory;
-    for (int64_t b = 0; b < ld; b++)
-        to[b] = b < batch ? args.labels[index[b]] : 0;
-    return SW_OK;
-}
-
-/* ---- sparse layers --------------------------------------------------------------------------- */
-
-static double product_work(const struct sw_sparse_view *view, int64_t nnz, int64_t ld) {
-    return (double) (nnz + view->rows) * (double) ld;
-}
-
-/* out = view times in, with values in the view's order. */
-static void run_blocked_product(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
-                                const float *values, const float *in, int64_t ld, float *out) {
-    struct sw_cpu_blocked_product args = {.visits = view->visits->memory,
-                                          .offset = view->offset->memory,
-                                          .values = values,
-                                          .in = in,
-                                          .rows = view->rows,
-                                          .columns = view->columns,
-                                          .block = view->block,
-                                          .ld = ld,
-                                          .out = out};
-    sw_cpu_run(hal, kernels_of(hal)->blocked_product, &args, view->rows, SW_SPARSE_GROUP,
-               product_work(view, nnz, ld));
-}
-
-static void run_plain_product(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
-                              const float *values, const float *in, int64_t ld, float *out) {
-    struct sw_cpu_sparse_product args = {.start = view->start->memory,
-                                         .index = view->index->memory,
-                                         .place = view->value != NULL ? view->value->memory : NULL,
-                                         .values = values,
-                                         .in = in,
-                                         .ld = ld,
-                                         .out = out};
-    sw_cpu_run(hal, kernels_of(hal)->sparse_product, &args, view->rows, GRAIN_ROWS,
-               product_work(view, nnz, ld));
-}
-
-enum sw_status sw_cpu_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
-                                     const struct sw_buffer *values, const struct sw_buffer *x,
-                                     int64_t ld, struct sw_buffer *y) {
-    const struct sw_sparse_view *view = &positions->by_row;
-    if (view->block > 0)
-        run_blocked_product(hal, view, positions->nnz, values->memory, x->memory, ld, y->memory);
-    else
-        run_plain_product(hal, view, positions->nnz, values->memory, x->memory, ld, y->memory);
-    return SW_OK;
-}
-
-enum sw_status sw_cpu_sparse_backward_data(struct sw_hal *hal, const struct sw_sparse *positions,
-                                           const struct sw_buffer *values,
-                                           const struct sw_buffer *dy, int64_t ld,
-                                           struct sw_buffer *dx) {
-    const struct sw_sparse_view *view = &positions->by_column;
-    if (view->block == 0) {
-        run_plain_product(hal, view, positions->nnz, values->memory, dy->memory, ld, dx->memory);
-        return SW_OK;
-    }
-    /* Each value is used once for every 64 lanes: read in one stream, it costs less. */
-    struct sw_cpu_order order = {
-        .place = view->value->memory, .from = values->memory, .to = view->ordered->memory};
-    sw_cpu_run(hal, sw_cpu_ref_order, &order, positions->nnz, GRAIN_ELEMENTS,
-               (double) positions->nnz);
-    run_blocked_product(hal, view, positions->nnz, order.to, dy->memory, ld, dx->memory);
-    return SW_OK;
-}
-
-static void run_blocked_gradient(struct sw_hal *hal, const struct sw_sparse_view *view, int64_t nnz,
-                                 const struct sw_buffer *dy, const struct sw_buffer *x, int64_t ld,
-                                 struct sw_buffer *dvalues) {
-    struct sw_cpu_blocked_gradient args = {.visits = view->visits->memory,
-                                           .offset = view->offset->memory,
-                                           .dy = dy->memory,
-                                           .x = x->memory,
-                                           .rows = view->rows,
-                                           .columns = view->columns,
-                                           .block = view->block,
-                                           .ld = ld,
-                                           .dvalues = dvalues->memory};
-    sw_cpu_run(hal, kernels_of(hal)->blocked_gradient, &args, view->rows, SW_SPARSE_GROUP,
-               (double) nnz * (double) ld);
-}
-
-enum sw_status sw_cpu_sparse_backward_weights(struct sw_hal *hal, const struct sw_sparse *positions,
-                                              const struct sw_buffer *dy, const struct sw_buffer *x,
-                                              int64_t ld, struct sw_buffer *dvalues) {
-    const struct sw_sparse_view *view = &positions->by_row;
-    if (view->block > 0) {
-        run_blocked_gradient(hal, view, positions->nnz, dy, x, ld, dvalues);
-        return SW_OK;
-    }
-    struct sw_cpu_sparse_gradient args = {.row_start = view->start->memory,
-                                          .column = view->index->memory,
-                                          .dy = dy->memory,
-                                          .x = x->memory,
-                                          .ld = ld,
-                                          .dvalues = dvalues->memory};
-    sw_cpu_run(hal, kernels_of(hal)->sparse_gradient, &args, positions->rows, GRAIN_ROWS,
-               (double) positions->nnz * (double) ld);
-    return SW_OK;
-}
-
-static struct sw_cpu_sparse_copy copy_args(const struct sw_sparse *positions,
-                                           const struct sw_buffer *values,
-                                           const struct sw_buffer *w) {
-    return (struct sw_cpu_sparse_copy){.row_start = positions->by_row.start->memory,
-                                       .column = positions->by_row.index->memory,
-                                       .columns = positions->columns,
-                                       .values = values->memory,
-                                       .w = w->memory};
-}
-
-enum sw_status sw_cpu_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
-                                     const struct sw_buffer *values, struct sw_buffer *w) {
-    struct sw_cpu_sparse_copy args = copy_args(positions, values, w);
-    sw_cpu_run(hal, sw_cpu_ref_sparse_scatter, &args, positions->rows, GRAIN_ROWS,
-               (double) positions->rows * (double) positions->columns);
-    return SW_OK;
-}
-
-enum sw_status sw_cpu_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
-                                    const struct sw_buffer *w, struct sw_buffer *values) {
-    struct sw_cpu_sparse_copy args = copy_args(positions, values, w);
-    sw_cpu_run(hal, sw_cpu_ref_sparse_gather, &args, positions->rows, GRAIN_ROWS,
-               (double) positions->nnz);
+    sw_cpu_gather_labels(labels, index, batch, labels_out);
     return SW_OK;
 }
 
@@ -166,14 +38,15 @@ enum sw_status sw_cpu_sparse_gather(struct sw_hal *hal, const struct sw_sparse *
 enum sw_status sw_cpu_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias, int64_t out,
                                     int64_t ld, int relu, struct sw_buffer *y) {
     struct sw_cpu_activation args = {.bias = bias->memory, .ld = ld, .relu = relu, .y = y->memory};
-    sw_cpu_run(hal, kernels_of(hal)->bias_activate, &args, out, GRAIN_ROWS, (double) (out * ld));
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->bias_activate, &args, out, SW_CPU_GRAIN_ROWS,
+               (double) (out * ld));
     return SW_OK;
 }
 
 enum sw_status sw_cpu_relu_backward(struct sw_hal *hal, const struct sw_buffer *y, int64_t out,
                                     int64_t ld, struct sw_buffer *dy) {
     struct sw_cpu_relu args = {.y = y->memory, .dy = dy->memory};
-    sw_cpu_run(hal, kernels_of(hal)->relu_backward, &args, out * ld, GRAIN_ELEMENTS,
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->relu_backward, &args, out * ld, SW_CPU_GRAIN_ELEMENTS,
                (double) (out * ld));
     return SW_OK;
 }
@@ -181,7 +54,8 @@ enum sw_status sw_cpu_relu_backward(struct sw_hal *hal, const struct sw_buffer *
 enum sw_status sw_cpu_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy, int64_t out,
                                     int64_t ld, struct sw_buffer *dbias) {
     struct sw_cpu_row_sum args = {.dy = dy->memory, .ld = ld, .dbias = dbias->memory};
-    sw_cpu_run(hal, kernels_of(hal)->bias_backward, &args, out, GRAIN_ROWS, (double) (out * ld));
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->bias_backward, &args, out, SW_CPU_GRAIN_ROWS,
+               (double) (out * ld));
     return SW_OK;
 }
 
@@ -219,7 +93,8 @@ enum sw_status sw_cpu_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                                .loss = losses,
                                .correct = rights};
     int64_t parts = (ld + args.part_columns - 1) / args.part_columns;
-    sw_cpu_run(hal, kernels_of(hal)->loss, &args, parts, 1, 8.0 * (double) classes * (double) ld);
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->loss, &args, parts, 1,
+               8.0 * (double) classes * (double) ld);
     double sum = 0.0;
     int64_t right = 0;
     for (int64_t i = 0; i < parts; i++) {
@@ -241,7 +116,7 @@ enum sw_status sw_cpu_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct 
                               .lr = lr,
                               .momentum = momentum,
                               .decay = decay};
-    sw_cpu_run(hal, kernels_of(hal)->sgd, &args, n, GRAIN_ELEMENTS, (double) n);
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->sgd, &args, n, SW_CPU_GRAIN_ELEMENTS, (double) n);
     return SW_OK;
 }
 
@@ -254,7 +129,7 @@ enum sw_status sw_cpu_nesterov(struct sw_hal *hal, struct sw_buffer *w, const st
                               .lr = lr,
                               .momentum = momentum,
                               .decay = decay};
-    sw_cpu_run(hal, kernels_of(hal)->nesterov, &args, n, GRAIN_ELEMENTS, (double) n);
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->nesterov, &args, n, SW_CPU_GRAIN_ELEMENTS, (double) n);
     return SW_OK;
 }
 
@@ -263,7 +138,8 @@ enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct
                            const struct sw_adam_step *step) {
     struct sw_cpu_adam args = {
         .w = w->memory, .m = m->memory, .v = v->memory, .g = g->memory, .step = *step};
-    sw_cpu_run(hal, kernels_of(hal)->adam, &args, n, GRAIN_ELEMENTS, 4.0 * (double) n);
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->adam, &args, n, SW_CPU_GRAIN_ELEMENTS,
+               4.0 * (double) n);
     return SW_OK;
 }
 
@@ -271,9 +147,9 @@ enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x,
                                   double *out) {
     double sums[SW_CPU_PARTS] = {0};
     struct sw_cpu_sum_squares args = {
-        .x = x->memory, .n = n, .part_size = part_size(n, GRAIN_ELEMENTS), .sums = sums};
+        .x = x->memory, .n = n, .part_size = part_size(n, SW_CPU_GRAIN_ELEMENTS), .sums = sums};
     int64_t parts = n == 0 ? 0 : (n + args.part_size - 1) / args.part_size;
-    sw_cpu_run(hal, kernels_of(hal)->sum_squares, &args, parts, 1, (double) n);
+    sw_cpu_run(hal, sw_cpu_kernels_of(hal)->sum_squares, &args, parts, 1, (double) n);
     double sum = 0.0;
     for (int64_t i = 0; i < parts; i++)
         sum += sums[i];

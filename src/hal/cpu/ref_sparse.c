@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "cpu.h"
+#include "dot.h"
 
 void sw_cpu_ref_sparse_product(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_sparse_product *p = args;
@@ -16,23 +16,11 @@ void sw_cpu_ref_sparse_product(const void *args, int64_t first, int64_t last) {
     }
 }
 
-/* Sum over b of a[b] c[b], in SW_HAL_LANES interleaved sums that are then added in pairs. */
-static float dot(const float *restrict a, const float *restrict c, int64_t n) {
-    float sum[SW_HAL_LANES] = {0};
-    for (int64_t b = 0; b < n; b += SW_HAL_LANES)
-        for (int i = 0; i < SW_HAL_LANES; i++)
-            sum[i] += a[b + i] * c[b + i];
-    for (int width = SW_HAL_LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++)
-            sum[i] += sum[i + width];
-    return sum[0];
-}
-
 void sw_cpu_ref_sparse_gradient(const void *args, int64_t first, int64_t last) {
     const struct sw_cpu_sparse_gradient *p = args;
     for (int64_t r = first; r < last; r++)
         for (int32_t k = p->row_start[r]; k < p->row_start[r + 1]; k++)
-            p->dvalues[k] = dot(p->dy + r * p->ld, p->x + p->column[k] * p->ld, p->ld);
+            p->dvalues[k] = sw_cpu_dot(p->dy + r * p->ld, p->x + p->column[k] * p->ld, p->ld);
 }
 
 /* ---- blocked views: the same, visit by visit ------------------------------------------------- */
@@ -57,8 +45,47 @@ void sw_cpu_ref_blocked_gradient(const void *args, int64_t first, int64_t last) 
     for (int64_t column = 0, v = 0; column < p->columns; column += p->block, v += p->rows)
         for (const struct sw_visit *at = p->visits + v + first; at < p->visits + v + last; at++)
             for (int32_t k = at->first; k < at->first + at->count; k++)
-                p->dvalues[k] = dot(p->dy + at->row * p->ld, p->x + (column + p->offset[k]) * p->ld,
-                                    p->ld);
+                p->dvalues[k] = sw_cpu_dot(p->dy + at->row * p->ld,
+                                           p->x + (column + p->offset[k]) * p->ld, p->ld);
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+void sw_cpu_ref_bsr_product(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_bsr_product *p = args;
+    for (int64_t r = first * p->side; r < least(last * p->side, p->rows); r++) {
+        float *restrict out = p->out + r * p->ld;
+        int64_t i = r % p->side;
+        memset(out, 0, (size_t) p->ld * sizeof *out);
+        for (int32_t t = p->start[r / p->side]; t < p->start[r / p->side + 1]; t++) {
+            struct sw_bsr_block block = p->blocks[t];
+            int64_t column = block.index * p->side, n = least(p->side, p->columns - column);
+            for (int64_t k = 0; k < n; k++) {
+                int64_t at = p->transposed ? k * block.width + i : i * block.width + k;
+                const float *restrict in = p->in + (column + k) * p->ld;
+                float value = p->values[block.first + at];
+                for (int64_t b = 0; b < p->ld; b++)
+                    out[b] += value * in[b];
+            }
+        }
+    }
+}
+
+void sw_cpu_ref_bsr_gradient(const void *args, int64_t first, int64_t last) {
+    const struct sw_cpu_bsr_gradient *p = args;
+    for (int64_t r = first * p->side; r < least(last * p->side, p->rows); r++) {
+        for (int32_t t = p->start[r / p->side]; t < p->start[r / p->side + 1]; t++) {
+            struct sw_bsr_block block = p->blocks[t];
+            int64_t column = block.index * p->side, n = least(p->side, p->columns - column);
+            float *dvalues = p->dvalues + block.first + r % p->side * block.width;
+            for (int64_t k = 0; k < n; k++)
+                dvalues[k] = sw_cpu_dot(p->dy + r * p->ld, p->x + (column + k) * p->ld, p->ld);
+        }
+    }
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* A device for tests: the processor's plain kernels over memory that behaves like a device's.
+/* A device for tests: the processor's kernels over memory that behaves like a device's.
  * - Host memory is copied, also when it is wrapped: a program that relies on sharing goes wrong here.
  * - Canaries stand around every allocation and are looked at after every operation.
  * - Freed memory is poisoned with NaN and kept for a while: what still reads it computes NaN, what still
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../cpu/cpu.h"
+#include "guard.h"
 #include "sweepstake/memory.h"
 
 #define CANARY_BYTES ((int64_t) SW_ALIGNMENT)
@@ -57,9 +57,8 @@ static void look_at_freed(struct guard_state *state, const struct block *block) 
         note_damage(state, "written after it was freed:", block);
 }
 
-/* The status of an operation, or the damage that it (or something before it) has done. */
-static enum sw_status after(const struct sw_hal *hal, const char *operation,
-                            enum sw_status status) {
+enum sw_status sw_guard_after(const struct sw_hal *hal, const char *operation,
+                              enum sw_status status) {
     if (status != SW_OK) return status;
     struct guard_state *state = hal->state;
     for (const struct block *block = state->live; block != NULL; block = block->next)
@@ -127,19 +126,19 @@ static void guard_free(struct sw_buffer *buffer) {
 static enum sw_status guard_upload(struct sw_buffer *to, int64_t offset, const void *from,
                                    int64_t bytes) {
     if (bytes > 0) memcpy((char *) to->memory + offset, from, (size_t) bytes);
-    return after(to->hal, "upload", SW_OK);
+    return sw_guard_after(to->hal, "upload", SW_OK);
 }
 
 static enum sw_status guard_download(const struct sw_buffer *from, int64_t offset, void *to,
                                      int64_t bytes) {
-    SW_TRY(after(from->hal, "download", SW_OK));
+    SW_TRY(sw_guard_after(from->hal, "download", SW_OK));
     if (bytes > 0) memcpy(to, (const char *) from->memory + offset, (size_t) bytes);
     return SW_OK;
 }
 
 static enum sw_status guard_zero(struct sw_buffer *buffer) {
     memset(buffer->memory, 0, (size_t) buffer->bytes);
-    return after(buffer->hal, "zero", SW_OK);
+    return sw_guard_after(buffer->hal, "zero", SW_OK);
 }
 
 /* ---- device ---------------------------------------------------------------------------------- */
@@ -151,7 +150,7 @@ static enum sw_status guard_probe(void) {
 static enum sw_status guard_open(struct sw_hal *hal) {
     struct guard_state *state = NULL;
     SW_TRY(SW_ALLOC(&state, 1, "the state of a guard device"));
-    sw_cpu_open_state(&state->cpu, SW_ISA_GENERIC);
+    sw_cpu_open_state(&state->cpu, hal->options.isa);
     hal->state = state;
     return SW_OK;
 }
@@ -170,7 +169,7 @@ static enum sw_status guard_gather(struct sw_hal *hal, const struct sw_buffer *i
                                    const int32_t *index, int64_t features, int64_t plane,
                                    int64_t batch, struct sw_buffer *x,
                                    struct sw_buffer *labels_out) {
-    return after(
+    return sw_guard_after(
         hal, "gather",
         sw_cpu_gather(hal, images, labels, table, index, features, plane, batch, x, labels_out));
 }
@@ -178,28 +177,29 @@ static enum sw_status guard_gather(struct sw_hal *hal, const struct sw_buffer *i
 static enum sw_status guard_dense_forward(struct sw_hal *hal, const struct sw_buffer *w,
                                           const struct sw_buffer *x, int64_t out, int64_t in,
                                           int64_t ld, struct sw_buffer *y) {
-    return after(hal, "dense_forward", sw_cpu_dense_forward(hal, w, x, out, in, ld, y));
+    return sw_guard_after(hal, "dense_forward", sw_cpu_dense_forward(hal, w, x, out, in, ld, y));
 }
 
 static enum sw_status guard_dense_backward_data(struct sw_hal *hal, const struct sw_buffer *w,
                                                 const struct sw_buffer *dy, int64_t out, int64_t in,
                                                 int64_t ld, struct sw_buffer *dx) {
-    return after(hal, "dense_backward_data",
-                 sw_cpu_dense_backward_data(hal, w, dy, out, in, ld, dx));
+    return sw_guard_after(hal, "dense_backward_data",
+                          sw_cpu_dense_backward_data(hal, w, dy, out, in, ld, dx));
 }
 
 static enum sw_status guard_dense_backward_weights(struct sw_hal *hal, const struct sw_buffer *dy,
                                                    const struct sw_buffer *x, int64_t out,
                                                    int64_t in, int64_t ld, struct sw_buffer *dw) {
-    return after(hal, "dense_backward_weights",
-                 sw_cpu_dense_backward_weights(hal, dy, x, out, in, ld, dw));
+    return sw_guard_after(hal, "dense_backward_weights",
+                          sw_cpu_dense_backward_weights(hal, dy, x, out, in, ld, dw));
 }
 
 static enum sw_status guard_sparse_forward(struct sw_hal *hal, const struct sw_sparse *positions,
                                            const struct sw_buffer *values,
                                            const struct sw_buffer *x, int64_t ld,
                                            struct sw_buffer *y) {
-    return after(hal, "sparse_forward", sw_cpu_sparse_forward(hal, positions, values, x, ld, y));
+    return sw_guard_after(hal, "sparse_forward",
+                          sw_cpu_sparse_forward(hal, positions, values, x, ld, y));
 }
 
 static enum sw_status guard_sparse_backward_data(struct sw_hal *hal,
@@ -207,8 +207,8 @@ static enum sw_status guard_sparse_backward_data(struct sw_hal *hal,
                                                  const struct sw_buffer *values,
                                                  const struct sw_buffer *dy, int64_t ld,
                                                  struct sw_buffer *dx) {
-    return after(hal, "sparse_backward_data",
-                 sw_cpu_sparse_backward_data(hal, positions, values, dy, ld, dx));
+    return sw_guard_after(hal, "sparse_backward_data",
+                          sw_cpu_sparse_backward_data(hal, positions, values, dy, ld, dx));
 }
 
 static enum sw_status guard_sparse_backward_weights(struct sw_hal *hal,
@@ -216,69 +216,70 @@ static enum sw_status guard_sparse_backward_weights(struct sw_hal *hal,
                                                     const struct sw_buffer *dy,
                                                     const struct sw_buffer *x, int64_t ld,
                                                     struct sw_buffer *dvalues) {
-    return after(hal, "sparse_backward_weights",
-                 sw_cpu_sparse_backward_weights(hal, positions, dy, x, ld, dvalues));
+    return sw_guard_after(hal, "sparse_backward_weights",
+                          sw_cpu_sparse_backward_weights(hal, positions, dy, x, ld, dvalues));
 }
 
 static enum sw_status guard_sparse_scatter(struct sw_hal *hal, const struct sw_sparse *positions,
                                            const struct sw_buffer *values, struct sw_buffer *w) {
-    return after(hal, "sparse_scatter", sw_cpu_sparse_scatter(hal, positions, values, w));
+    return sw_guard_after(hal, "sparse_scatter", sw_cpu_sparse_scatter(hal, positions, values, w));
 }
 
 static enum sw_status guard_sparse_gather(struct sw_hal *hal, const struct sw_sparse *positions,
                                           const struct sw_buffer *w, struct sw_buffer *values) {
-    return after(hal, "sparse_gather", sw_cpu_sparse_gather(hal, positions, w, values));
+    return sw_guard_after(hal, "sparse_gather", sw_cpu_sparse_gather(hal, positions, w, values));
 }
 
 static enum sw_status guard_bias_activate(struct sw_hal *hal, const struct sw_buffer *bias,
                                           int64_t out, int64_t ld, int relu, struct sw_buffer *y) {
-    return after(hal, "bias_activate", sw_cpu_bias_activate(hal, bias, out, ld, relu, y));
+    return sw_guard_after(hal, "bias_activate", sw_cpu_bias_activate(hal, bias, out, ld, relu, y));
 }
 
 static enum sw_status guard_relu_backward(struct sw_hal *hal, const struct sw_buffer *y,
                                           int64_t out, int64_t ld, struct sw_buffer *dy) {
-    return after(hal, "relu_backward", sw_cpu_relu_backward(hal, y, out, ld, dy));
+    return sw_guard_after(hal, "relu_backward", sw_cpu_relu_backward(hal, y, out, ld, dy));
 }
 
 static enum sw_status guard_bias_backward(struct sw_hal *hal, const struct sw_buffer *dy,
                                           int64_t out, int64_t ld, struct sw_buffer *dbias) {
-    return after(hal, "bias_backward", sw_cpu_bias_backward(hal, dy, out, ld, dbias));
+    return sw_guard_after(hal, "bias_backward", sw_cpu_bias_backward(hal, dy, out, ld, dbias));
 }
 
 static enum sw_status guard_loss(struct sw_hal *hal, const struct sw_buffer *logits,
                                  const struct sw_buffer *labels, int64_t classes, int64_t batch,
                                  struct sw_buffer *dlogits, double *loss_sum, int64_t *correct) {
-    return after(hal, "loss",
-                 sw_cpu_loss(hal, logits, labels, classes, batch, dlogits, loss_sum, correct));
+    return sw_guard_after(
+        hal, "loss", sw_cpu_loss(hal, logits, labels, classes, batch, dlogits, loss_sum, correct));
 }
 
 static enum sw_status guard_sgd(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                                 struct sw_buffer *v, int64_t n, float lr, float momentum,
                                 float decay) {
-    return after(hal, "sgd", sw_cpu_sgd(hal, w, g, v, n, lr, momentum, decay));
+    return sw_guard_after(hal, "sgd", sw_cpu_sgd(hal, w, g, v, n, lr, momentum, decay));
 }
 
 static enum sw_status guard_nesterov(struct sw_hal *hal, struct sw_buffer *w,
                                      const struct sw_buffer *g, struct sw_buffer *v, int64_t n,
                                      float lr, float momentum, float decay) {
-    return after(hal, "nesterov", sw_cpu_nesterov(hal, w, g, v, n, lr, momentum, decay));
+    return sw_guard_after(hal, "nesterov", sw_cpu_nesterov(hal, w, g, v, n, lr, momentum, decay));
 }
 
 static enum sw_status guard_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                                  struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                                  const struct sw_adam_step *step) {
-    return after(hal, "adam", sw_cpu_adam(hal, w, g, m, v, n, step));
+    return sw_guard_after(hal, "adam", sw_cpu_adam(hal, w, g, m, v, n, step));
 }
 
 static enum sw_status guard_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
                                         double *out) {
-    return after(hal, "sum_squares", sw_cpu_sum_squares(hal, x, n, out));
+    return sw_guard_after(hal, "sum_squares", sw_cpu_sum_squares(hal, x, n, out));
 }
 
 const struct sw_backend sw_backend_guard = {
     .abi = SW_BACKEND_ABI,
     .name = "guard",
-    .summary = "for tests: plain kernels over separate memory with canaries around every buffer",
+    .summary =
+        "for tests: the processor's kernels over separate memory with canaries around every buffer",
     .probe = guard_probe,
     .open = guard_open,
     .close = guard_close,
@@ -305,4 +306,5 @@ const struct sw_backend sw_backend_guard = {
     .nesterov = guard_nesterov,
     .adam = guard_adam,
     .sum_squares = guard_sum_squares,
+    .planes = &sw_guard_planes,
 };
