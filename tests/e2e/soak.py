@@ -157,7 +157,7 @@ class Tally:
     def choose(self, cells, chance):
         """The cell that needs it most; one that is never met does not keep the others waiting."""
         def need(cell):
-            return self.kills[cell] + 0.34 * (self.tried[cell] - self.kills[cell])
+            return self.kills[cell] + 0.1 * (self.tried[cell] - self.kills[cell])
         least = min(map(need, cells))
         cell = chance.choice([one for one in cells if need(one) <= least + 0.5])
         self.tried[cell] += 1
@@ -381,12 +381,12 @@ class Life:
         return self.aim(kind)
 
     def pause_until_finishing(self, kind):
-        watch, aim = self.watch, NOBODY
+        watch, aim, end = self.watch, NOBODY, self.reference.end_seconds
         while self.process.poll() is None and not (watch.committed() == watch.layout.rounds and watch.started()):
             if watch.committed() >= watch.layout.rounds - 2 and watch.started() and not self.are_alive(aim.victims):
                 aim = self.aim(kind)
-            time.sleep(0.0005)
-        time.sleep(self.chance.random() ** 3 * self.reference.end_seconds)  # trainers and servers end first
+            time.sleep(0.0001)
+        time.sleep(self.chance.random() * {"trainer": 0.001, "server": 0.005}.get(kind, end))  # these end first
         return aim
 
     def pause_until_writing(self, kind):
@@ -445,8 +445,11 @@ class Life:
         self.begin()
         self.hurt, self.outlived, self.early, self.deadly, fresh = set(), [], False, False, True
         while self.left > 0 and not self.deadly and self.process.poll() is None:
-            if self.kill_once(fresh) and not self.deadly:
-                self.look("while it goes on")
+            if self.kill_once(fresh):
+                if not self.deadly:
+                    self.look("while it goes on")
+            elif self.watch.committed() == self.watch.layout.rounds:
+                break
             fresh = False
         if not (yield from self.wait(START_SECONDS if self.early else RUN_SECONDS)):
             self.forgive()
