@@ -6,7 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@
 #define PREFIX "vader_segment."
 #define LEAST_AGE 60.0 /* seconds */
 #define LINE_BYTES 8192
+#define INODE_FIELD 4 /* of a line of maps */
 
 struct segment {
     char name[160];
@@ -93,8 +94,12 @@ static enum sw_status list_candidates(struct search *search, DIR *folder) {
 /* "START-END MODE OFFSET DEVICE INODE PATH". On some file systems the device is another one than stat
  * says: the same inode, or the same name, is enough to leave a segment alone. */
 static void mark_used(struct search *search, const char *line) {
-    uint64_t inode = 0;
-    (void) sscanf(line, "%*s %*s %*s %*s %" SCNu64, &inode);
+    const char *field = line;
+    for (int i = 0; i < INODE_FIELD; i++) {
+        field += strcspn(field, " ");
+        field += strspn(field, " ");
+    }
+    uint64_t inode = strtoull(field, NULL, 10);
     for (size_t i = 0; i < search->n; i++)
         if (search->segments[i].inode == inode || strstr(line, search->segments[i].name) != NULL)
             search->segments[i].used = true;

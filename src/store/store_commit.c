@@ -10,6 +10,8 @@
 #include "store_internal.h"
 #include "sweepstake/text.h"
 
+#define WRITES 8 /* of the records of a round, when two writers meet again and again */
+
 /* ---- the commit record ---------------------------------------------------------------------- */
 
 static enum sw_status misfit(const struct sw_store *store, int64_t row, enum sw_section section,
@@ -126,6 +128,47 @@ static enum sw_status is_committed(struct sw_store *store, int64_t row,
     return SW_OK;
 }
 
+static enum sw_status write_section(struct sw_store *store, int64_t row, int section,
+                                    const struct sw_payload *payload,
+                                    const struct sw_commit *commit) {
+    if (commit->length[section] == 0) return SW_OK;
+    return write_slab(store, row, section, store->rounds[row].offset[section],
+                      commit->length[section], payload->bytes[section]);
+}
+
+/* Do the record and the commit record that are there belong together? */
+static enum sw_status is_matched(struct sw_store *store, int64_t row, bool *out) {
+    struct sw_commit commit;
+    enum sw_commit_state state;
+    struct sw_digest sum;
+    const char *why;
+    *out = false;
+    SW_TRY(sw_store_read_commit(store, row, &commit, &state, &why));
+    if (state != SW_COMMIT_VALID) return SW_OK;
+    SW_TRY(sw_store_sum_section(store, row, SW_SECTION_RECORD, commit.length[SW_SECTION_RECORD],
+                                &sum));
+    *out = sw_digest_equal(sum, commit.section[SW_SECTION_RECORD]);
+    return SW_OK;
+}
+
+/* Two writers of a round differ in its record and its commit record, by their times. Each looks whether the
+ * other was faster before it writes the two, and afterwards whether one of the other's came in between: the
+ * last one to look puts it right. */
+static enum sw_status write_records(struct sw_store *store, int64_t row,
+                                    const struct sw_payload *payload,
+                                    const struct sw_commit *commit, bool durable) {
+    bool done = false;
+    SW_TRY(is_committed(store, row, commit, &done));
+    for (int i = 0; i < WRITES && !done; i++) {
+        SW_TRY(write_section(store, row, SW_SECTION_RECORD, payload, commit));
+        if (durable) SW_TRY(sync_store(store));
+        SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, commit));
+        if (durable) SW_TRY(sync_store(store));
+        SW_TRY(is_matched(store, row, &done));
+    }
+    return SW_OK;
+}
+
 enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
                                const struct sw_payload *payload, bool durable) {
     struct sw_commit commit;
@@ -137,12 +180,8 @@ enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
     SW_TRY(is_committed(store, row, &commit, &done));
     if (done) return SW_OK;
     for (int s = 0; s < SW_SECTION_COUNT; s++)
-        if (commit.length[s] > 0)
-            SW_TRY(write_slab(store, row, s, store->rounds[row].offset[s], commit.length[s],
-                              payload->bytes[s]));
-    if (durable) SW_TRY(sync_store(store));
-    SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, &commit));
-    return durable ? sync_store(store) : SW_OK;
+        if (s != SW_SECTION_RECORD) SW_TRY(write_section(store, row, s, payload, &commit));
+    return write_records(store, row, payload, &commit, durable);
 }
 
 /* ---- taking back ---------------------------------------------------------------------------- */

@@ -124,35 +124,31 @@ class Disk(Scarcity):
         self.assertEqual(done.returncode, 74, done.stderr)
         self.assertIn("limited.h5", done.stderr)
 
-    def test_a_store_that_stayed_empty_is_removed(self):
-        """The data set is found to have no room after the store was made."""
-        store = self.path("empty.h5")
-        sets = ("data.train=300000", "data.shape=[1,6,6]", "prune.rounds=0")
-        limit = ["prlimit", "--fsize=8000000", PROGRAM, "run", SMOKE, *words_of(store, *sets)]
-        done = subprocess.run(limit, capture_output=True, text=True, timeout=50, check=False)
-        self.assertEqual(done.returncode, 70, done.stderr)
-        self.assertIn("of shared memory for the data set synthetic: File too large", done.stderr)
-        self.assertIn("empty.h5 has no round in it and was removed again", done.stderr)
-        self.assertEqual(os.listdir(self.folder), ["empty.h5.exit"])
-        # A store that was there before stays.
-        process = self.launch(store, *sets)
-        wait_until(lambda: os.path.exists(store), 20, "the store")
-        kill_all(process)
-        process.communicate()
-        done = subprocess.run([*limit, "--resume"], capture_output=True, text=True, timeout=50, check=False)
-        self.assertEqual(done.returncode, 70, done.stderr)
-        self.assertTrue(os.path.exists(store))
-
     def test_full_shared_memory(self):
         """MPI-IO needs a semaphore in /dev/shm; our own shared memory is not there."""
+        store = self.path("shm.h5")
         script = ("mount -t tmpfs -o size=4k tmpfs /dev/shm && ! head -c 8192 /dev/zero > /dev/shm/fill 2>/dev/null; "
                   'exec "$@"')
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", PROGRAM, "run", SMOKE,
-                               *words_of(self.path("shm.h5"))], capture_output=True, text=True, timeout=50, check=False)
-        if "unshare" in done.stderr or "mount:" in done.stderr:
-            self.skipTest("needs a mount namespace")
-        self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
-        self.assertIn("/dev/shm", done.stderr)
+
+        def starve(*options):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", PROGRAM, "run", SMOKE, *words_of(store),
+                                   *options], capture_output=True, text=True, timeout=50, check=False)
+            if "unshare" in done.stderr or "mount:" in done.stderr:
+                self.skipTest("needs a mount namespace")
+            self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
+            self.assertIn("/dev/shm", done.stderr)
+            return done.stderr
+
+        # That comes after the store was made: an empty one does not stay.
+        self.assertIn("shm.h5 has no round in it and was removed again", starve())
+        self.assertEqual(os.listdir(self.folder), ["shm.h5.exit"])
+        # One that was there before does.
+        process = self.launch(store, *ENDLESS)
+        wait_until(lambda: self.state(store)["state"] == "running", 20, "the run")
+        kill_all(process)
+        process.communicate()
+        starve("--resume", *(word for one in ENDLESS for word in ("--set", one)))
+        self.assertTrue(os.path.exists(store))
 
 
 class Memory(Scarcity):

@@ -28,7 +28,12 @@ class Start(Case):
         """All of it ends within the least patience, ten seconds; the output, and the seconds it took."""
         store = self.path("killed.h5")
         process = self.launch(store, *SLOW_DATA, ranks=3, mpirun=RECOVER, options=("--lost-timeout", "2"))
-        ranks = wait_until(lambda: len(ranks_of(process)) == 3 and ranks_of(process), 20, "the start of the ranks")
+
+        def find():
+            found = ranks_of(process)
+            return found if len(found) == 3 else None
+
+        ranks = wait_until(find, 20, "the start of the ranks")
         wait_until(lambda: cpu_seconds(ranks[0]) > 1, 20, "the reading of the data")
         os.kill(ranks[victim], signal.SIGKILL)
         out, err = process.communicate(timeout=40)

@@ -11,6 +11,9 @@
 
 #include "sweepstake/comm.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/system.h"
+
+#define LATE_SECONDS 4.0 /* of a rank at the start */
 
 static char expected[SW_DIGEST_TEXT]; /* digest of the small sweep */
 
@@ -134,6 +137,34 @@ static void without_its_server_a_rank_leaves(void) {
     SW_TEST_OK(sw_rig_start_server());
 }
 
+/* ---- start ------------------------------------------------------------------------------------ */
+
+/* Beats of the lock of rank 0, which waits for this rank. */
+static int count_beats(void) {
+    struct sw_store_lock_info info = {0};
+    double end = sw_clock_monotonic() + LATE_SECONDS, last = NAN;
+    int beats = 0;
+    while (sw_clock_monotonic() < end) {
+        bool alive;
+        if (sw_store_lock_peek(sw_rig.store, &info, &alive) == SW_OK && info.heartbeat != last) {
+            last = info.heartbeat;
+            beats++;
+        }
+        sw_clock_sleep(0.05);
+    }
+    return beats;
+}
+
+/* One that decodes a large data set, for one. */
+static void the_lock_beats_while_a_rank_is_late(void) {
+    if (sw_comm_size() == 1) return;
+    open_small();
+    int beats = sw_comm_rank() == sw_comm_size() - 1 ? count_beats() : 3;
+    SW_TEST_OK(sw_rig_run());
+    CU_ASSERT_TRUE(beats >= 3);
+    check_digest();
+}
+
 /* ---- store ----------------------------------------------------------------------------------- */
 
 /* Writes beyond a limit fail with EFBIG, much as on a full disk. */
@@ -248,6 +279,9 @@ int main(int argc, char **argv) {
         {"a_hanging_trainer_is_killed", a_hanging_trainer_is_killed},
         {"without_its_server_a_rank_leaves", without_its_server_a_rank_leaves},
         CU_TEST_INFO_NULL};
+    static CU_TestInfo start[] = {
+        {"the_lock_beats_while_a_rank_is_late", the_lock_beats_while_a_rank_is_late},
+        CU_TEST_INFO_NULL};
     static CU_TestInfo store[] = {{"a_full_disk_stops_the_sweep", a_full_disk_stops_the_sweep},
                                   CU_TEST_INFO_NULL};
     static CU_TestInfo ranks[] = {
@@ -257,6 +291,7 @@ int main(int argc, char **argv) {
         {"without_workers_the_sweep_ends", without_workers_the_sweep_ends},
         CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"trainers", NULL, NULL, NULL, NULL, trainers},
+                                    {"start", NULL, NULL, NULL, NULL, start},
                                     {"store", NULL, NULL, NULL, NULL, store},
                                     {"ranks", NULL, NULL, NULL, NULL, ranks},
                                     CU_SUITE_INFO_NULL};

@@ -178,8 +178,8 @@ static void build(const struct sw_backend *backend, enum sw_isa isa, int threads
                   const enum sw_layer_format *format) {
     const struct sw_hal_options options = {.threads = threads, .isa = isa};
     SW_TEST_OK(sw_hal_open(backend, &options, &lab.hal));
-    const struct sw_net_storage storage = {.forced = format != NULL,
-                                           .format = format != NULL ? *format : SW_FORMAT_DENSE};
+    struct sw_net_storage storage = {.forced = format != NULL};
+    if (format != NULL) storage.format = *format;
     SW_TEST_OK(sw_net_create_as(lab.hal, &lab.arch, lab.mask, MAX_BATCH, &storage, &lab.net));
     SW_TEST_OK(sw_net_set_theta(lab.net, lab.theta));
     sw_net_set_mode(lab.net, lab.graph.mode, lab.graph.seed, lab.graph.step);

@@ -144,8 +144,8 @@ static void check_bytes(const char *model, int64_t channels, int64_t side, int64
     set_up(&lab, model, channels, side, stride);
     SW_TEST_OK(sw_net_create(lab.hal, &lab.arch, lab.mask, max_batch, &lab.net));
     sw_net_memory(lab.net, &actual);
-    const struct sw_net_storage storage = {0};
-    sw_net_predict_memory(&lab.arch, lab.kept, max_batch, sw_isa_detect(), &storage, &predicted);
+    sw_net_predict_memory(&lab.arch, lab.kept, max_batch, sw_isa_detect(),
+                          &(struct sw_net_storage){0}, &predicted);
     CU_ASSERT_EQUAL(predicted.weights, actual.weights);
     CU_ASSERT_EQUAL(predicted.gradients, actual.gradients);
     CU_ASSERT_EQUAL(predicted.activations, actual.activations);

@@ -536,7 +536,7 @@ static void digests_stay_what_they_are(void) {
 /* ---- words ---------------------------------------------------------------------------------- */
 
 static void every_registry_lists_its_words(void) {
-    for (int registry = SW_REGISTRY_DATA; registry <= SW_REGISTRY_MONITOR; registry++) {
+    for (int registry = SW_REGISTRY_DATA; registry <= SW_REGISTRY_BLOCK_SIZE; registry++) {
         const char *summary = NULL, *word = NULL;
         size_t n = 0;
         for (; (word = sw_plan_registry_word((enum sw_registry) registry, n, &summary)) != NULL;
