@@ -91,18 +91,16 @@ static void flip(const struct fixture *fixture, off_t at) {
 
 static void expect_section(struct sw_store *store, const struct sw_small_round *round, int64_t row,
                            enum sw_section section) {
-    size_t expected = round->payload.length[section], length = 999;
+    const char *saved = round->payload.bytes[section];
+    size_t expected = round->payload.length[section], length = 999, half = expected / 2;
     char *bytes;
     SW_TEST_OK(SW_ALLOC(&bytes, expected + 64, "a section"));
     SW_TEST_OK(sw_store_read(store, row, section, bytes, expected + 64, &length));
     CU_ASSERT_EQUAL_FATAL(length, expected);
-    if (expected > 0) CU_ASSERT_EQUAL(memcmp(bytes, round->payload.bytes[section], expected), 0);
-    const size_t from = expected / 3, rest = expected - from;
-    SW_TEST_OK(sw_store_read_part(store, row, section, from, bytes, rest));
-    if (rest > 0)
-        CU_ASSERT_EQUAL(memcmp(bytes, (const char *) round->payload.bytes[section] + from, rest),
-                        0);
-    SW_TEST_FAILS(sw_store_read_part(store, row, section, from, bytes, rest + 1), SW_DAMAGED);
+    if (expected > 0) CU_ASSERT_EQUAL(memcmp(bytes, saved, expected), 0);
+    SW_TEST_OK(sw_store_read_part(store, row, section, half, bytes, expected - half));
+    if (expected > 0) CU_ASSERT_EQUAL(memcmp(bytes, saved + half, expected - half), 0);
+    SW_TEST_FAILS(sw_store_read_part(store, row, section, half, bytes, expected + 1), SW_DAMAGED);
     SW_FREE(&bytes);
 }
 
@@ -129,8 +127,6 @@ static void parts_are_checked_as_a_whole(void) {
     struct fixture fixture;
     char bytes[8];
     set_up(&fixture);
-    SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, 0, bytes, 8),
-                  SW_NOT_FOUND);
     commit_all(&fixture);
     flip(&fixture, slab_of(&fixture, 0, SW_SECTION_THETA_K));
     SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, 8, bytes, 8),
