@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from helpers import SMOKE, Case, kill_all, members, ranks_of, read, start, wait_until, words_of
+from helpers import SMOKE, Case, kill_all, members, ranks_of, read, start, trainers_of, wait_until, words_of
 
 # Seconds of one processor to read.
 SLOW_DATA = ("data.train=2000000", "data.shape=[1,4,4]", "data.classes=256", "train.steps=60", "prune.rounds=0",
@@ -82,3 +82,18 @@ class Start(Case):
 
     def test_stop_of_a_rank(self):
         self.stop_early(3, signal.SIGUSR1)
+
+    def test_the_lock_beats_while_a_rank_is_waited_for(self):
+        store = self.path("slow.h5")
+        process = self.launch(store, f"grid.seed={list(range(400))}", ranks=2)  # a store that takes a while to make
+        worker = wait_until(lambda: ranks_of(process).get(1), 20, "the start of the ranks")
+        wait_until(lambda: os.path.exists(store + ".lock"), 20, "the lock")
+        os.kill(worker, signal.SIGSTOP)
+        beats = set()
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            beats.update(line for line in read(store + ".lock").split(b"\n") if line.startswith(b"heartbeat "))
+            time.sleep(0.05)
+        os.kill(worker, signal.SIGCONT)
+        self.assertGreaterEqual(len(beats), 3, beats)
+        wait_until(lambda: trainers_of(process), 20, "a trainer")
