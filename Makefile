@@ -73,7 +73,7 @@ C_FILES += $(FUZZ_SOURCES)
 H_FILES += $(wildcard tests/fuzz/*.h)
 
 .PHONY: all program tests deps check-deps slurm-deps demo demo-run test test-run test-python check format \
-        format-check lint tidy sanitize fuzz fuzzers soak bench install clean help map info
+        format-check lint tidy sanitize fuzz fuzzers soak slurm-scenarios bench install clean help map info
 .DEFAULT_GOAL := all
 
 all: program ## build build/sweepstake (installs nothing)
@@ -108,7 +108,9 @@ $(OUT)/tests/unit/test_sched_coordinator $(OUT)/tests/unit/test_net_conv: TEST_L
 
 $(FUZZERS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LIBRARY) $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LIBRARY) $(PKG_LIBS)
+# This one has a clock of its own, and remembers what HDF5 said of the undamaged file.
+$(OUT)/fuzz_store: FUZZ_LDFLAGS := -Wl,--wrap=sw_clock_sleep,--wrap=sw_clock_monotonic,--wrap=sw_store_find_places
 
 -include $(FUZZ_SOURCES:%.c=$(OUT)/obj/%.d)
 -include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TEST_SOURCES:%.c=$(OUT)/obj/%.d)
@@ -179,7 +181,8 @@ sanitize: ## unit and contract tests under address and undefined-behaviour sanit
 	@$(MAKE) --no-print-directory -j2 BUILD=asan program tests
 	@sh tests/run.sh build/asan unit contract
 
-# How long `fuzz` runs each harness and `soak` goes on; FUZZ=sweep runs one harness only.
+# How long `fuzz` runs each harness and `soak` goes on; FUZZ=sweep runs one harness only, KILLS=300 lets
+# `soak` go on until it has killed so often.
 SECONDS ?= 600
 fuzz: ## feed hostile bytes to every reader with libFuzzer (SECONDS=600 each, FUZZ=NAME for one)
 	@sh tests/support/install_packages.sh $(FUZZ_PACKAGES)
@@ -187,8 +190,12 @@ fuzz: ## feed hostile bytes to every reader with libFuzzer (SECONDS=600 each, FU
 	@sh tests/fuzz/run.sh build/fuzz $(SECONDS) $(FUZZ)
 fuzzers: $(FUZZERS)
 
-soak: program ## kill runs at random and compare what is finished in the end (SECONDS=600 SEED=1)
-	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+soak: program ## kill runs at random and compare what is finished in the end (SECONDS=600 or KILLS=300, SEED=1)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/e2e/soak.py $(if $(KILLS),--kills $(KILLS),--seconds $(SECONDS)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+
+slurm-scenarios: program slurm-deps ## what disturbances of a job under Slurm cost (ARGS=--preempt: again and again)
+	@SWEEPSTAKE=$(PROGRAM) $(PYTHON) tests/slurm/scenarios.py $(ARGS)
 
 map: ## the folder map, from the first lines of the headers
 	@sh tests/lint/map.sh
@@ -197,4 +204,4 @@ info:
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'

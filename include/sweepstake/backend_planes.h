@@ -14,14 +14,59 @@ struct sw_conv_view {
         *place; /* by input: int32[nnz], place in the compact values; by output: NULL */
 };
 
-/* Places of a sparse convolution. `by_output` and `by_input` are what the plain kernels read. A kernel
- * that wants other tables adds buffers here, makes and frees them in conv_views.c and counts their bytes
- * there; only for instruction sets that have such a kernel. */
+/* Taps in the order of kernels that make a tile of a few pixels at a time and keep what it needs of the
+ * input in the nearest cache. A result is made in parts: part (y, x) has every stride-th row and column
+ * from y and x on (one part for outputs; stride x stride parts for gradients of inputs). In each, the
+ * channels that are read are cut into blocks, and a channel of results is visited once for each block. */
+struct sw_conv_visit {
+    int32_t row;          /* channel of the result */
+    int32_t first, count; /* its taps are first .. first + count */
+    int32_t run;          /* visits from this one on that have the same count, this one included */
+    int32_t ahead;        /* pixels from the block's first plane to rows to fetch meanwhile */
+};
+/* Visits whose gradients are made together; their sums fit a kernel's stack. */
+#define SW_CONV_CHUNK 4096 /* most taps */
+struct sw_conv_chunk {
+    int32_t block, first, last; /* visits first .. last of that block */
+};
+struct sw_conv_tiles {
+    int64_t
+        parts; /* along each side; all of stride 1 in what they read, unless there is only one */
+    int64_t block, blocks;    /* most channels of a block; how many blocks */
+    int64_t ahead;            /* rows to fetch in a visit */
+    int64_t chunks;           /* 0: not for gradients of weights */
+    struct sw_buffer *start;  /* int32[parts parts blocks + 1]: first visit of each block */
+    struct sw_buffer *visits; /* struct sw_conv_visit[start's last + 1] */
+    struct sw_buffer
+        *offset; /* uint16[nnz]: pixels from the corner of what a tile reads in the block */
+    struct sw_buffer *place; /* int32[nnz]: place in the compact values */
+    struct sw_buffer *chunk; /* struct sw_conv_chunk[chunks] */
+};
+
+/* Rows or columns of a part that begins at `first`, of `size`. */
+static inline int64_t sw_conv_part_size(int64_t size, int64_t parts, int64_t first) {
+    return (size - first + parts - 1) / parts;
+}
+/* The last row or column of the kernel that a part of the gradient of inputs reads, and the pixel of the
+ * output on which it falls for the part's first pixel; negative: none. */
+static inline int64_t sw_conv_part_tap(const struct sw_conv *conv, int64_t first) {
+    int64_t residue = (first + conv->padding) % conv->stride;
+    return conv->kernel <= residue ? -1
+                                   : conv->kernel - 1 - (conv->kernel - 1 - residue) % conv->stride;
+}
+static inline int64_t sw_conv_part_corner(const struct sw_conv *conv, int64_t first) {
+    int64_t tap = sw_conv_part_tap(conv, first);
+    return tap < 0 ? 0 : (first + conv->padding - tap) / conv->stride;
+}
+
+/* Places of a sparse convolution: `by_output` and `by_input` are what the plain kernels read; `forward`
+ * and `backward` what the others do. Only one kind is there: the plain one when start is not NULL. */
 struct sw_sparse_conv {
     struct sw_hal *hal;
-    struct sw_conv conv; /* the borders of its planes count: offsets may be made from them */
+    struct sw_conv conv; /* the borders of its planes count: offsets are made from them */
     int64_t nnz;
     struct sw_conv_view by_output, by_input;
+    struct sw_conv_tiles forward, backward;
 };
 
 /* Scratch memory of dense convolutions holds the weights once, in groups of this many channels, and a number

@@ -4,8 +4,10 @@
  * bits of the last byte are 0. Weights of a [rows, columns] matrix are numbered row by row. */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sweepstake/status.h"
 
@@ -14,7 +16,21 @@ int64_t sw_mask_bytes(int64_t count);
 static inline bool sw_mask_get(const uint8_t *mask, int64_t index) {
     return (mask[index >> 3] >> (index & 7)) & 1;
 }
+/* Bits first .. first + 63 (first is a multiple of 8), the first one lowest; from `count` on they are 0.
+ * To go over the kept weights bit by bit costs a misjudged branch for every other one. */
+static inline uint64_t sw_mask_word(const uint8_t *mask, int64_t count, int64_t first) {
+    uint64_t word = 0;
+    int64_t left = count - first;
+    if (left >= 64) {
+        memcpy(&word, mask + (first >> 3), sizeof word);
+        return le64toh(word);
+    }
+    memcpy(&word, mask + (first >> 3), (size_t) ((left + 7) >> 3));
+    return le64toh(word) & ((UINT64_C(1) << left) - 1);
+}
 void sw_mask_clear_bit(uint8_t *mask, int64_t index);
+/* Clear those of the same 64 bits that are set in `bits`. */
+void sw_mask_clear_word(uint8_t *mask, int64_t count, int64_t first, uint64_t bits);
 /* Set the first `count` bits, clear the rest of the last byte. */
 void sw_mask_fill(uint8_t *mask, int64_t count);
 int64_t sw_mask_count(const uint8_t *mask, int64_t count);

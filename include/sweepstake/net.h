@@ -94,6 +94,11 @@ bool sw_norm_scale_is_uniform(const char *word);
  * SW_RANDOM_REINIT with the round. */
 void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
                      uint64_t seed, enum sw_random_purpose purpose, int64_t round, float *theta);
+/* The same, but a weight that `mask` (arch->mask_bytes; NULL: it keeps all) does not keep is left as it
+ * is, and costs nothing. */
+void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
+                  uint64_t seed, enum sw_random_purpose purpose, int64_t round, const uint8_t *mask,
+                  float *theta);
 
 /* ---- network on a device -------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 /* What a criterion may look at, for one layer. Arrays of `count` elements, row order. */
 struct sw_score_input {
     const float *weights; /* trained values; 0 where removed */
-    const float *theta0;  /* values at initialisation */
+    const float *theta0;  /* values at initialisation; NULL unless the criterion uses them */
     int64_t count;
     uint64_t seed; /* of the trial */
     int64_t round; /* the round that the new mask is for, from 1 */
@@ -24,6 +24,7 @@ struct sw_criterion {
     const char *summary;
     const char *source;         /* where the formula is from */
     const char *const *options; /* keys of the prune.* fields that only it uses; NULL-terminated */
+    bool uses_theta0;
     /* Score every element; the lowest are removed. Removed ones are ignored. */
     void (*score)(const struct sw_score_input *input, float *scores);
 };

@@ -30,6 +30,10 @@ enum sw_store_mode {
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) SW_NODISCARD;
 
+/* Remove what killed creators of this store have left: STORE.tmp.PID of processes that are not on this
+ * host. The caller holds the lock, so that no other host creates it now. */
+void sw_store_tidy(const char *path);
+
 /* Exact size in bytes of the store that sw_store_create would make; writes nothing to the disk. Errors:
  * SW_IO, SW_NOMEM. */
 enum sw_status sw_store_measure(const struct sw_sweep *sweep,
@@ -99,6 +103,10 @@ enum sw_status sw_store_check_round(struct sw_store *store, int64_t row, bool de
  * committed), SW_DAMAGED (checksum), SW_IO, SW_INTERNAL (capacity too small). */
 enum sw_status sw_store_read(struct sw_store *store, int64_t row, enum sw_section section,
                              void *out, size_t capacity, size_t *length) SW_NODISCARD;
+/* Read `bytes` of a section from byte `from` on. The checksum of the whole section is checked, without
+ * memory for it. Errors: as above; SW_DAMAGED when the section ends before. */
+enum sw_status sw_store_read_part(struct sw_store *store, int64_t row, enum sw_section section,
+                                  size_t from, void *out, size_t bytes) SW_NODISCARD;
 enum sw_status sw_store_read_record(struct sw_store *store, int64_t row,
                                     struct sw_round_record *out) SW_NODISCARD;
 
@@ -136,10 +144,13 @@ enum sw_status sw_store_lock_take(const char *store_path, struct sw_store_lock *
 enum sw_status sw_store_lock_beat(struct sw_store_lock *lock, int64_t rounds_done,
                                   int64_t workers) SW_NODISCARD;
 void sw_store_lock_release(struct sw_store_lock **lock); /* removes the file */
+/* False when another run has taken it over, as from a dead owner. */
+bool sw_store_lock_is_held(const struct sw_store_lock *lock);
 /* Look without taking. SW_NOT_FOUND when there is no lock. *alive: the owner is believed to run. */
 enum sw_status sw_store_lock_peek(const char *store_path, struct sw_store_lock_info *out,
                                   bool *alive) SW_NODISCARD;
 
-/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). */
+/* STORE.exit holds the real exit code of the last run (mpirun's is 0 under --enable-recovery). A run that
+ * begins removes it and reserves its room (STORE.exit.next): the code is written on a full disk, too. */
 void sw_store_exit_clear(const char *store_path);
 void sw_store_exit_write(const char *store_path, int exit_code);

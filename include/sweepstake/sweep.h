@@ -196,10 +196,11 @@ enum sw_checkpoint_need {
  * memory. */
 struct sw_sink {
     void *context;
-    /* Copy a section of another round (parent or owner) into `out`, exactly `bytes`.
-     * Errors: SW_NOT_FOUND when it was not provided, SW_DAMAGED when the size differs. */
-    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, void *out,
-                           size_t bytes);
+    /* Copy a section of another round (parent or owner) into `out`: `bytes` from byte `from` on, which
+     * is the whole section, or one snapshot of SW_SECTION_THETA_K. Errors: SW_NOT_FOUND when it was
+     * not provided, SW_DAMAGED when the size differs. */
+    enum sw_status (*load)(void *context, int64_t row, enum sw_section section, size_t from,
+                           void *out, size_t bytes);
     /* Hand over a section of this round; copied. Called once per section, record last.
      * Errors: SW_INTERNAL when it is larger than planned. */
     enum sw_status (*save)(void *context, enum sw_section section, const void *from, size_t bytes);
@@ -234,5 +235,4 @@ struct sw_round_task {
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
-    int64_t theta_k_count;               /* snapshots of plan.theta_k_owner; 0 without one */
 };

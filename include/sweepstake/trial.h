@@ -27,6 +27,12 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
 void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_trial_place *place,
                             const char *reason, struct sw_round_record *out);
 
+/* The weights at initialisation, out[arch->parameters], from the task alone; a reinit control has its
+ * own. A round that failed stores them, too, when it owns them: others begin with them. Errors:
+ * SW_CONFIG (distribution). */
+enum sw_status sw_trial_draw_theta0(const struct sw_round_task *task, const struct sw_arch *arch,
+                                    float *out) SW_NODISCARD;
+
 /* The most bytes that a checkpoint of a round can have; n_layers of its network. */
 int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
                                   const struct sw_round_plan *plan, int64_t n_layers);

@@ -139,17 +139,22 @@ static const char *find_beginning(const char *word, const char *const *candidate
 const char *sw_text_nearest(const char *word, const char *const *candidates, size_t n_candidates) {
     size_t limit = strlen(word) / 3;
     if (limit < 1) limit = 1;
-    size_t nearest = n_candidates;
+    size_t nearest = n_candidates, least = 0;
     for (size_t i = 0; i < n_candidates; i++) {
         size_t distance = sw_text_distance(word, candidates[i], limit);
         if (distance <= limit) {
             nearest = i;
+            least = distance;
             if (distance == 0) break;
             limit = distance - 1;
         }
     }
-    return nearest < n_candidates ? candidates[nearest]
-                                  : find_beginning(word, candidates, n_candidates);
+    /* Half a word is nearer to the whole one than to others that are as short. */
+    const char *begun = nearest < n_candidates && least <= 1
+                            ? NULL
+                            : find_beginning(word, candidates, n_candidates);
+    if (begun != NULL) return begun;
+    return nearest < n_candidates ? candidates[nearest] : NULL;
 }
 
 /* ---- numbers for people --------------------------------------------------------------------- */

@@ -49,7 +49,7 @@ double sw_cli_real(struct argp_state *state, const char *option, const char *tex
     sw_cli_leave();
 }
 
-void sw_cli_sets_add(struct argp_state *state, struct sw_cli_sets *sets, const char *word) {
+static void add_set(struct argp_state *state, struct sw_cli_sets *sets, const char *word) {
     const char *equals = strchr(word, '=');
     if (equals == NULL || equals == word) {
         argp_error(state, "--set '%s': key=value is needed, as in --set train.epochs=2", word);
@@ -57,4 +57,22 @@ void sw_cli_sets_add(struct argp_state *state, struct sw_cli_sets *sets, const c
     }
     if (SW_GROW(&sets->words, sets->n, sets->n + 1, "--set") != SW_OK) exit(sw_cli_fail(SW_NOMEM));
     sets->words[sets->n++] = word;
+}
+
+error_t sw_cli_parse_sweep(int key, const char *arg, struct argp_state *state,
+                           struct sw_cli_sweep_arguments *out) {
+    switch (key) {
+    case SW_CLI_SET_KEY:
+        add_set(state, &out->sets, arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (out->path != NULL)
+            return SW_CLI_WRONG(state, "one sweep file only, not also '%s'", arg);
+        out->path = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        return SW_CLI_WRONG(state, "which sweep file?");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }

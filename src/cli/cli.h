@@ -59,12 +59,26 @@ int64_t sw_cli_int(struct argp_state *state, const char *option, const char *tex
 double sw_cli_real(struct argp_state *state, const char *option, const char *text, double lowest,
                    double highest);
 
-/* The "key=value" of every --set, in order. Grown by sw_cli_sets_add; the words are argv's. */
+/* The "key=value" of every --set, in order. The words are argv's. */
 struct sw_cli_sets {
     const char **words;
     size_t n;
 };
-void sw_cli_sets_add(struct argp_state *state, struct sw_cli_sets *sets, const char *word);
+
+/* The arguments of a command that takes SWEEP.yaml and --set: its options have SW_CLI_SET_OPTION, and its
+ * parser hands on what it does not know itself. */
+struct sw_cli_sweep_arguments {
+    const char *path;
+    struct sw_cli_sets sets;
+};
+#define SW_CLI_SET_KEY 's'
+#define SW_CLI_SET_OPTION                                                                          \
+    {                                                                                              \
+        "set", SW_CLI_SET_KEY, "KEY=VALUE", 0,                                                     \
+            "change one key of the sweep file; may be repeated", 0                                 \
+    }
+error_t sw_cli_parse_sweep(int key, const char *arg, struct argp_state *state,
+                           struct sw_cli_sweep_arguments *out);
 
 /* ---- output ------------------------------------------------------------------------------------- */
 

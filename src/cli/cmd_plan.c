@@ -11,16 +11,15 @@
 #include "sweepstake/sched.h"
 
 struct plan_arguments {
-    const char *path;
-    struct sw_cli_sets sets;
+    struct sw_cli_sweep_arguments sweep;
     bool json;
     int64_t workers;
 };
 
-enum { KEY_WORKERS = 'w', KEY_SET = 's', KEY_JSON = 'j' };
+enum { KEY_WORKERS = 'w', KEY_JSON = 'j' };
 
 static const struct argp_option options[] = {
-    {"set", KEY_SET, "KEY=VALUE", 0, "change one key of the sweep file; may be repeated", 0},
+    SW_CLI_SET_OPTION,
     {"workers", KEY_WORKERS, "N", 0, "predict the time on N workers (default: processors here)", 0},
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
     {0},
@@ -29,24 +28,14 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct plan_arguments *arguments = state->input;
     switch (key) {
-    case KEY_SET:
-        sw_cli_sets_add(state, &arguments->sets, arg);
-        return 0;
     case KEY_WORKERS:
         arguments->workers = sw_cli_int(state, "--workers", arg, 1, 1000000);
         return 0;
     case KEY_JSON:
         arguments->json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->path != NULL)
-            return SW_CLI_WRONG(state, "one sweep file only, not also '%s'", arg);
-        arguments->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        return SW_CLI_WRONG(state, "which sweep file?");
     default:
-        return ARGP_ERR_UNKNOWN;
+        return sw_cli_parse_sweep(key, arg, state, &arguments->sweep);
     }
 }
 
@@ -77,11 +66,12 @@ int sw_cli_plan(int argc, char **argv) {
     struct plan_arguments arguments = {.workers = sysconf(_SC_NPROCESSORS_ONLN)};
     sw_cli_parse(&argp, argc, argv, &arguments);
     if (arguments.workers < 1) arguments.workers = 1;
-    struct sw_cli_plan_report report = {.path = arguments.path, .workers = arguments.workers};
+    struct sw_cli_plan_report report = {.path = arguments.sweep.path, .workers = arguments.workers};
     struct sw_sweep sweep;
     enum sw_isa isa = sw_isa_detect();
-    enum sw_status status = sw_cli_load_sweep(arguments.path, &arguments.sets, isa, NULL, &sweep);
-    SW_FREE(&arguments.sets.words);
+    enum sw_status status = sw_cli_load_sweep(arguments.sweep.path, &arguments.sweep.sets, isa,
+                                              NULL, &sweep);
+    SW_FREE(&arguments.sweep.sets.words);
     if (status != SW_OK) return sw_status_exit_code(status);
     report.sweep = &sweep;
     sw_plan_cost(&sweep, &report.cost);

@@ -21,8 +21,7 @@
 #define LEAST_PATIENCE 10.0   /* a loaded machine is silent for seconds */
 
 struct run {
-    const char *path;
-    struct sw_cli_sets sets;
+    struct sw_cli_sweep_arguments given;
     bool resume;
     struct sw_sched_options options;
     enum sw_isa isa;
@@ -30,6 +29,7 @@ struct run {
     struct sw_data_blocks blocks; /* data sets that rank 0 decodes on the way to the plan */
     struct sw_server *server;
     struct sw_store_lock *lock;       /* rank 0 */
+    bool created;                     /* the store; rank 0 */
     struct sw_cli_progress *progress; /* rank 0 */
     bool reported;                    /* the failure has been told already */
 };
@@ -37,7 +37,6 @@ struct run {
 /* ---- arguments ----------------------------------------------------------------------------------------- */
 
 enum {
-    KEY_SET = 's',
     KEY_RESUME = 'r',
     KEY_THREADS = 't',
     KEY_ATTEMPTS = 256,
@@ -51,7 +50,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"set", KEY_SET, "KEY=VALUE", 0, "change one key of the sweep file; may be repeated", 0},
+    SW_CLI_SET_OPTION,
     {"resume", KEY_RESUME, NULL, 0, "go on with an existing store; make it when there is none", 0},
     {"threads", KEY_THREADS, "N", 0, "threads of each training (1); results do not depend on it",
      0},
@@ -98,9 +97,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct run *run = state->input;
     struct sw_sched_options *sched = &run->options;
     switch (key) {
-    case KEY_SET:
-        sw_cli_sets_add(state, &run->sets, arg);
-        return 0;
     case KEY_RESUME:
         run->resume = true;
         return 0;
@@ -130,17 +126,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case KEY_BACKEND:
         set_backend(state, run, arg);
         return 0;
-    case ARGP_KEY_ARG:
-        if (run->path != NULL) {
-            return SW_CLI_WRONG(state, "one sweep file only, not also '%s'", arg);
-            return EINVAL;
-        }
-        run->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        return SW_CLI_WRONG(state, "which sweep file?");
     default:
-        return ARGP_ERR_UNKNOWN;
+        return sw_cli_parse_sweep(key, arg, state, &run->given);
     }
 }
 
@@ -204,7 +191,7 @@ static enum sw_status init_comm(const struct run *run) {
 
 static enum sw_status prepare_store(void *context) {
     struct run *run = context;
-    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock);
+    return sw_cli_prepare_store(&run->sweep, run->resume, run->isa, &run->lock, &run->created);
 }
 
 /* Everything up to the first training. Collective. */
@@ -212,10 +199,12 @@ static enum sw_status start(struct run *run) {
     int64_t isa = (int64_t) sw_isa_detect();
     /* When a rank is missing here, the next call says so, too, and rank 0 learns where the exit file
      * belongs. */
-    enum sw_status status = sw_comm_minimum(isa, &isa);
+    enum sw_status met = sw_comm_minimum(isa, &isa);
     run->isa = (enum sw_isa) isa;
-    SW_TRY(sw_cli_share_sweep(run->path, &run->sets, run->isa, &run->blocks, &run->sweep,
-                              &run->reported));
+    enum sw_status status = sw_cli_share_sweep(run->given.path, &run->given.sets, run->isa,
+                                               &run->blocks, &run->sweep, &run->reported);
+    if (status == SW_OK) status = met;
+    if (status != SW_OK) return status;
     status = sw_backend_probe(sw_backend_find(run->options.backend));
     if (status == SW_OK) status = check_stop();
     SW_TRY(sw_comm_agree(status));
@@ -257,14 +246,16 @@ static bool owns_exit_file(const struct run *run) {
 }
 
 /* The exit file tells the real code: under --enable-recovery mpirun's own is always 0. */
-static void release(struct run *run, int code) {
+static void release(struct run *run, enum sw_status outcome, int code) {
+    bool failed = outcome != SW_OK && outcome != SW_PARTIAL && outcome != SW_STOPPED;
     sw_cli_progress_destroy(&run->progress);
+    if (failed && run->created) sw_cli_discard_store(run->sweep.store, run->lock);
     if (owns_exit_file(run)) sw_store_exit_write(run->sweep.store, code);
     if (run->lock != NULL) sw_store_lock_release(&run->lock);
     sw_proc_stop_server(&run->server);
     sw_sweep_fini(&run->sweep);
     sw_data_blocks_close(&run->blocks);
-    SW_FREE(&run->sets.words);
+    SW_FREE(&run->given.sets.words);
 }
 
 int sw_cli_run(int argc, char **argv) {
@@ -292,7 +283,7 @@ int sw_cli_run(int argc, char **argv) {
     status = start(&run);
     if (status == SW_OK) status = train(&run, &clean);
     int code = report(&run, status);
-    release(&run, code);
+    release(&run, status, code);
     fflush(stdout);
     sw_comm_fini(clean, code);
     return code;

@@ -195,9 +195,9 @@ static void print_text(const char *path, const struct summary *summary) {
     char time[32];
     printf("store    %s\nstate    %s", path, summary->state);
     if (summary->locked)
-        printf(": %s%s%s, process %lld, %lld workers, last sign of life %s ago", lock->host,
+        printf(": %s%s%s, process %lld, %lld worker%s, last sign of life %s ago", lock->host,
                lock->job[0] != '\0' ? ", job " : "", lock->job, (long long) lock->pid,
-               (long long) lock->workers,
+               (long long) lock->workers, lock->workers == 1 ? "" : "s",
                sw_text_seconds(time, sizeof time, fmax(0, sw_clock_wall() - lock->heartbeat)));
     printf("\nrounds   %lld of %lld done", (long long) summary->rounds_done,
            (long long) summary->rounds_total);

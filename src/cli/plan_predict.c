@@ -20,6 +20,7 @@ static enum sw_status measure(const struct sw_arch *arch, int64_t batch, enum sw
                               struct rates *out) {
     struct sw_bench_step_options options = {.model = arch->model,
                                             .backend = "cpu",
+                                            .granularity = "weight",
                                             .classes = arch->classes,
                                             .batch = batch,
                                             .steps = 200,

@@ -1,6 +1,7 @@
 /* The rules of --resume: no store is overwritten, no plan is mixed with another. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "run_start.h"
 #include "sweepstake/plan.h"
@@ -77,7 +78,7 @@ static enum sw_status create_store(const struct sw_sweep *sweep, bool resume, en
 }
 
 enum sw_status sw_cli_prepare_store(const struct sw_sweep *sweep, bool resume, enum sw_isa isa,
-                                    struct sw_store_lock **lock) {
+                                    struct sw_store_lock **lock, bool *created) {
     if (sw_file_exists(sweep->store) && !resume)
         return SW_FAIL(SW_USAGE,
                        "%s exists: give --resume to go on with it, or name another store "
@@ -85,14 +86,32 @@ enum sw_status sw_cli_prepare_store(const struct sw_sweep *sweep, bool resume, e
                        sweep->store);
     struct sw_store_lock *taken = NULL;
     SW_TRY(sw_store_lock_take(sweep->store, &taken));
+    sw_store_tidy(sweep->store);
     /* Looked at again under the lock: another run may have made it since. */
-    enum sw_status status = sw_file_exists(sweep->store) ? check_existing(sweep, isa)
-                                                         : create_store(sweep, resume, isa);
+    bool exists = sw_file_exists(sweep->store);
+    enum sw_status status = exists ? check_existing(sweep, isa) : create_store(sweep, resume, isa);
     if (status != SW_OK) {
         sw_store_lock_release(&taken);
         return status;
     }
     sw_store_exit_clear(sweep->store);
     *lock = taken;
+    *created = !exists;
     return SW_OK;
+}
+
+static bool is_empty(const char *path) {
+    struct sw_store *store = NULL;
+    struct sw_round_check check = {.state = SW_ROUND_MISSING};
+    enum sw_status status = sw_store_open(path, SW_STORE_READ, &store);
+    int64_t rows = status == SW_OK ? sw_store_n_rounds(store) : 0;
+    for (int64_t row = 0; row < rows && status == SW_OK && check.state == SW_ROUND_MISSING; row++)
+        status = sw_store_check_round(store, row, false, &check);
+    sw_store_close(&store);
+    return status == SW_OK && check.state == SW_ROUND_MISSING;
+}
+
+void sw_cli_discard_store(const char *path, const struct sw_store_lock *lock) {
+    if (!sw_store_lock_is_held(lock) || !is_empty(path) || unlink(path) != 0) return;
+    sw_cli_complain("%s has no round in it and was removed again", path);
 }

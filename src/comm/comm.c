@@ -49,6 +49,7 @@ enum sw_status sw_comm_init(void) {
         "MPI_Comm_split_type"));
     SW_TRY(sw_comm_check(MPI_Comm_rank(comm.node, &comm.node_rank), "MPI_Comm_rank"));
     SW_TRY(sw_comm_check(MPI_Comm_size(comm.node, &comm.node_size), "MPI_Comm_size"));
+    if (comm.node_rank == 0) sw_comm_tidy_segments();
     return sw_comm_beats_open();
 }
 

@@ -19,3 +19,6 @@ enum sw_status sw_comm_beats_open(void) SW_NODISCARD;
 void sw_comm_beats_close(void);
 /* Once more around a loop that waits for the others. Errors: the start has failed, as all are told. */
 enum sw_status sw_comm_pulse(void) SW_NODISCARD;
+
+/* segments.c: remove shared memory that dead jobs of this user have left on this host. */
+void sw_comm_tidy_segments(void);

@@ -1,6 +1,7 @@
 #include "conv_views.h"
 
 #include "check.h"
+#include "conv_tiles.h"
 #include "sweepstake/memory.h"
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -12,17 +13,19 @@ static int64_t packed_numbers(int64_t channels, int64_t taps) {
 
 int64_t sw_hal_conv_scratch(const struct sw_conv *conv, enum sw_isa isa,
                             enum sw_layer_format format, int64_t nnz, int64_t ld) {
-    (void) nnz;
     (void) ld;
-    if (isa < SW_ISA_AVX2 || format != SW_FORMAT_DENSE) return 0;
+    const int64_t number = sizeof(float);
+    if (isa < SW_ISA_AVX2) return 0;
+    if (format != SW_FORMAT_DENSE) /* the values in the order of a table */
+        return sw_hal_conv_has_tiles(isa, conv) ? nnz * number : 0;
     int64_t area = conv->kernel * conv->kernel;
     int64_t forward = packed_numbers(conv->out.channels, conv->in.channels * area);
     int64_t backward = packed_numbers(conv->in.channels, conv->out.channels * area);
-    return (forward > backward ? forward : backward) * (int64_t) sizeof(float);
+    return (forward > backward ? forward : backward) * number;
 }
 
 int64_t sw_hal_sparse_conv_predict_bytes(enum sw_isa isa, const struct sw_conv *conv, int64_t nnz) {
-    (void) isa;
+    if (sw_hal_conv_has_tiles(isa, conv)) return sw_hal_conv_tiles_predict_bytes(conv, nnz);
     const int64_t number = sizeof(int32_t);
     return (conv->out.channels + 1 + conv->in.channels + 1 + 3 * nnz) * number;
 }
@@ -32,6 +35,7 @@ static int64_t bytes_of_view(const struct sw_conv_view *view) {
 }
 
 int64_t sw_hal_sparse_conv_bytes(const struct sw_sparse_conv *sparse) {
+    if (sparse->by_output.start == NULL) return sw_hal_conv_tiles_bytes(sparse);
     return bytes_of_view(&sparse->by_output) + bytes_of_view(&sparse->by_input);
 }
 
@@ -75,6 +79,8 @@ cleanup:
 
 enum sw_status sw_hal_create_conv_views(const struct sw_csr *csr, struct sw_sparse_conv *sparse) {
     struct sw_conv_view *view = &sparse->by_output;
+    if (sw_hal_conv_has_tiles(sparse->hal->options.isa, &sparse->conv))
+        return sw_hal_create_conv_tiles(csr, sparse);
     SW_TRY(upload_numbers(sparse->hal, csr->row_start, csr->rows + 1, "tap starts", &view->start));
     SW_TRY(upload_numbers(sparse->hal, csr->column, csr->nnz, "taps", &view->index));
     return create_by_input(csr, sparse);
@@ -89,4 +95,5 @@ static void free_view(struct sw_conv_view *view) {
 void sw_hal_free_conv_views(struct sw_sparse_conv *sparse) {
     free_view(&sparse->by_output);
     free_view(&sparse->by_input);
+    sw_hal_free_conv_tiles(sparse);
 }

@@ -27,11 +27,10 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     else
         sw_net_predict_memory(arch, likely, batch, plan->source->isa, &storage, &memory);
     sw_payload_lay_out(round, &payload);
-    /* While pruning: initial weights, trained weights and scores of the whole network. */
-    int64_t pruning = 3 * arch->parameters * (int64_t) sizeof(float);
-    /* Snapshots that it takes, or those that it chooses from. */
-    int64_t snapshots = round->snapshots;
-    if (round->theta_k_owner >= 0) snapshots = 2 * sweep->rounds[round->theta_k_owner].snapshots;
+    /* While pruning: initial weights, trained weights, scores of the whole network, and their ranks. */
+    int64_t pruning = 4 * arch->parameters * (int64_t) sizeof(float);
+    /* Snapshots that it takes, or the one that it begins with: in shared memory, and its own. */
+    int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);

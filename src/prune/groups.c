@@ -84,8 +84,18 @@ int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param
 
 /* ---- from weights to groups and back -------------------------------------------------------- */
 
+/* Are the groups of a layer its weights, numbered from a whole byte on? */
+static bool are_weights(const struct sw_granularity *kind, int64_t first) {
+    return kind->side == 1 && first % 8 == 0;
+}
+
 void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
                     const uint8_t *mask, uint8_t *found, int64_t first) {
+    if (are_weights(kind, first)) {
+        for (int64_t i = 0; i < sw_mask_bytes(layer->count); i++)
+            found[first / 8 + i] |= mask[i];
+        return;
+    }
     for (int64_t i = 0; i < layer->count; i++) {
         if (!sw_mask_get(mask, i)) continue;
         int64_t at = first + sw_groups_index(kind, layer, i);
@@ -100,6 +110,12 @@ static bool is_there(struct sw_group_bits bits, int64_t group) {
 void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
                     struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask) {
     int64_t columns = columns_of(layer);
+    if (own.mask != NULL && are_weights(kind, own.first)) {
+        /* Bits of a layer that follows may stand in the last byte: the unused bits of `mask` are 0. */
+        for (int64_t i = 0; i < sw_mask_bytes(layer->count); i++)
+            mask[i] &= own.mask[own.first / 8 + i];
+        return;
+    }
     for (int64_t i = 0; i < layer->count; i++)
         if (!is_there(own, sw_groups_index(kind, layer, i)) ||
             (kind->side == 0 && !is_there(inputs, i % columns)))

@@ -98,7 +98,8 @@ static enum sw_status score_layers(const struct sw_trial_spec *spec, const struc
         const uint8_t *before = parent_mask + param->mask_offset;
         survivors += sw_mask_scatter(before, param->count, survivors, scratch->weights);
         struct sw_score_input input = {.weights = scratch->weights,
-                                       .theta0 = theta0 + param->offset,
+                                       .theta0 = criterion->uses_theta0 ? theta0 + param->offset
+                                                                        : NULL,
                                        .count = param->count,
                                        .seed = (uint64_t) spec->seed,
                                        .round = round,

@@ -35,7 +35,8 @@ enum sw_status sw_coordinator_open(const struct sw_site *site,
         return status;
     }
     for (int rank = 0; rank < coordinator.n_ranks; rank++)
-        coordinator.seats[rank] = (struct sw_seat){.row = -1, .heard_at = times->patient};
+        coordinator.seats[rank] = (struct sw_seat){
+            .row = -1, .last = -1, .heard_at = times->patient};
     *out = coordinator;
     return SW_OK;
 }
@@ -153,6 +154,7 @@ static enum sw_status take_result(struct sw_coordinator *coordinator, int rank,
         sw_coordinator_stop(coordinator, (enum sw_status) message->status, message->text, 0, times);
         return SW_OK;
     }
+    seat->last = message->row;
     sw_meter_waited(coordinator->site->options->figures, message->waited);
     SW_TRY(sw_ledger_finish(&coordinator->ledger, message->row, message->flag != 0, &news));
     if (!news) return SW_OK;
@@ -232,12 +234,25 @@ static enum sw_status assign(struct sw_coordinator *coordinator, int rank, int64
     return sw_comm_send(rank, &message);
 }
 
+static bool can_train(const struct sw_seat *seat) {
+    return seat->heard && !seat->lost && !seat->left;
+}
+
+static int count_workers(const struct sw_coordinator *coordinator) {
+    int n = 0;
+    for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++)
+        n += can_train(&coordinator->seats[rank]);
+    return n;
+}
+
 static enum sw_status hand_out(struct sw_coordinator *coordinator, bool *busy) {
+    if (coordinator->ledger.n_phase[SW_PHASE_READY] == 0) return SW_OK;
+    int workers = count_workers(coordinator);
     for (int rank = coordinator->first; rank < coordinator->n_ranks; rank++) {
         const struct sw_seat *seat = &coordinator->seats[rank];
         int64_t row;
-        if (!seat->heard || seat->lost || seat->left || seat->row >= 0) continue;
-        if (!sw_ledger_next(&coordinator->ledger, &row)) return SW_OK;
+        if (!can_train(seat) || seat->row >= 0) continue;
+        if (!sw_ledger_next_near(&coordinator->ledger, seat->last, workers, &row)) return SW_OK;
         SW_TRY(assign(coordinator, rank, row));
         *busy = true;
     }

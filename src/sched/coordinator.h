@@ -11,6 +11,7 @@ struct sw_seat {
     bool left;        /* cannot train */
     bool gone;        /* said BYE */
     int64_t row;      /* -1: none */
+    int64_t last;     /* row that it committed last, -1: none */
     int64_t activity; /* enum sw_activity */
     int64_t step, steps;
     double heard_at; /* patient time */

@@ -4,6 +4,8 @@
 
 #include "sweepstake/memory.h"
 
+#define NEAR_CHILDREN 64
+
 /* ---- who needs whom -------------------------------------------------------------------------- */
 
 /* Turn counts in start[1 ..] into first positions. */
@@ -57,6 +59,7 @@ static void measure_chains(struct sw_ledger *ledger) {
         const struct sw_round_plan *round = &sweep->rounds[row];
         ledger->chain[row] += round->flops;
         ledger->flops_left += round->flops;
+        ledger->flops_open += round->flops;
         if (round->parent >= 0 && round->control == SW_CONTROL_TICKET &&
             ledger->chain[round->parent] < ledger->chain[row])
             ledger->chain[round->parent] = ledger->chain[row];
@@ -143,8 +146,14 @@ static bool is_over(uint8_t phase) {
     return phase == SW_PHASE_DONE || phase == SW_PHASE_FAILED || phase == SW_PHASE_BLOCKED;
 }
 
+static bool is_open(uint8_t phase) {
+    return phase == SW_PHASE_WAITING || phase == SW_PHASE_READY;
+}
+
 static void move(struct sw_ledger *ledger, int64_t row, enum sw_phase phase) {
-    if (is_over((uint8_t) phase)) ledger->flops_left -= ledger->sweep->rounds[row].flops;
+    double flops = ledger->sweep->rounds[row].flops;
+    if (is_over((uint8_t) phase)) ledger->flops_left -= flops;
+    ledger->flops_open += flops * (is_open((uint8_t) phase) - is_open(ledger->phase[row]));
     ledger->n_phase[ledger->phase[row]]--;
     ledger->n_phase[phase]++;
     ledger->phase[row] = (uint8_t) phase;
@@ -185,18 +194,60 @@ enum sw_status sw_ledger_start(struct sw_ledger *ledger) {
     return SW_OK;
 }
 
+/* Pass over rounds that are not ready any more: a round that was given back may have been finished by
+ * the worker that was thought lost, and a round may have been taken from the middle of the queue. */
+static bool find_best(struct sw_ledger *ledger, int64_t *row) {
+    while (ledger->n_heap > 0 && ledger->phase[ledger->heap[0]] != SW_PHASE_READY)
+        (void) pop(ledger);
+    if (ledger->n_heap == 0) return false;
+    *row = ledger->heap[0];
+    return true;
+}
+
+/* Its place in the queue is passed over. */
+static void take(struct sw_ledger *ledger, int64_t row) {
+    move(ledger, row, SW_PHASE_RUNNING);
+    ledger->attempts[row]++;
+}
+
 bool sw_ledger_next(struct sw_ledger *ledger, int64_t *row) {
-    while (ledger->n_heap > 0) {
-        int64_t best = pop(ledger);
-        /* A round that was given back may have been finished by the worker that was thought
-         * lost. */
-        if (ledger->phase[best] != SW_PHASE_READY) continue;
-        move(ledger, best, SW_PHASE_RUNNING);
-        ledger->attempts[best]++;
-        *row = best;
-        return true;
+    if (!find_best(ledger, row)) return false;
+    take(ledger, *row);
+    return true;
+}
+
+/* The best ready child of a row, -1 when there is none. The dense round of a large sweep has thousands;
+ * the first of them will do. */
+static int64_t find_child(const struct sw_ledger *ledger, int64_t parent) {
+    int64_t best = -1, end = ledger->child_start[parent + 1];
+    if (end - ledger->child_start[parent] > NEAR_CHILDREN)
+        end = ledger->child_start[parent] + NEAR_CHILDREN;
+    for (int64_t i = ledger->child_start[parent]; i < end; i++) {
+        int64_t child = ledger->child[i];
+        if (ledger->phase[child] != SW_PHASE_READY) continue;
+        if (best < 0 || is_before(ledger, child, best)) best = child;
     }
-    return false;
+    return best;
+}
+
+/* May `near` go before `best`, the head of the queue? Tickets never wait for controls. Otherwise the
+ * longest chain may wait for one round as long as it does not become what all wait for at the end: it
+ * has to fit into an equal share of the work that nobody has begun. */
+static bool may_go_first(const struct sw_ledger *ledger, int64_t near, int64_t best, int workers) {
+    const struct sw_round_plan *rounds = ledger->sweep->rounds;
+    if ((rounds[near].control == SW_CONTROL_TICKET) != (rounds[best].control == SW_CONTROL_TICKET))
+        return false;
+    if (ledger->chain[near] >= ledger->chain[best]) return true;
+    return ledger->chain[best] + rounds[near].flops <= ledger->flops_open / workers;
+}
+
+bool sw_ledger_next_near(struct sw_ledger *ledger, int64_t last, int workers, int64_t *row) {
+    int64_t best;
+    if (!find_best(ledger, &best)) return false;
+    int64_t near = last >= 0 ? find_child(ledger, last) : -1;
+    *row = near >= 0 && may_go_first(ledger, near, best, workers) ? near : best;
+    take(ledger, *row);
+    return true;
 }
 
 enum sw_status sw_ledger_give_back(struct sw_ledger *ledger, int64_t row) {
@@ -207,7 +258,7 @@ enum sw_status sw_ledger_give_back(struct sw_ledger *ledger, int64_t row) {
 }
 
 void sw_ledger_resume(struct sw_ledger *ledger, int64_t row) {
-    /* Its place in the queue is passed over: see sw_ledger_next. */
+    /* Its place in the queue is passed over. */
     if (ledger->phase[row] == SW_PHASE_READY) move(ledger, row, SW_PHASE_RUNNING);
 }
 

@@ -28,6 +28,7 @@ struct sw_ledger {
     int64_t n_phase[SW_PHASE_BLOCKED + 1]; /* rounds in each phase */
     int64_t failed_trials;
     double flops_left; /* of rounds that are waiting, ready or running */
+    double flops_open; /* of those that are waiting or ready */
 };
 
 /* All rounds waiting. Free with sw_ledger_fini. Errors: SW_NOMEM. */
@@ -41,6 +42,9 @@ enum sw_status sw_ledger_start(struct sw_ledger *ledger) SW_NODISCARD;
 
 /* Take the best ready round; false when none is ready. */
 bool sw_ledger_next(struct sw_ledger *ledger, int64_t *row);
+/* The same for one of `workers`, which ran row `last` before (-1: none). It goes on with a child of that
+ * row, whose bytes are warm where they were written, unless that would delay the end: see ledger.c. */
+bool sw_ledger_next_near(struct sw_ledger *ledger, int64_t last, int workers, int64_t *row);
 /* A running round was lost: it is ready again. Errors: SW_NOMEM. */
 enum sw_status sw_ledger_give_back(struct sw_ledger *ledger, int64_t row) SW_NODISCARD;
 /* A worker that was thought lost is still running a round that was given back. */

@@ -142,15 +142,19 @@ enum sw_status sw_node_memory_check(const struct sw_sweep *sweep, int workers,
     const char *data = sw_text_bytes(texts[0], sizeof *texts, (double) need.data);
     const char *training = sw_text_bytes(texts[1], sizeof *texts, (double) need.training);
     double total = (double) need.data + workers * (double) need.training;
+    char who[48] = "its worker";
     if (workers == 0) return SW_OK;
+    if (workers > 1) (void) snprintf(who, sizeof who, "each of its %d workers", workers);
     if (total > (double) memory->bytes)
         return SW_FAIL(SW_UNSUPPORTED,
                        "%s has %s of free memory%s, but %s are planned: its data sets need %s and "
-                       "each of its %d workers up to %s: start fewer workers there",
+                       "%s up to %s: %s",
                        host, sw_text_bytes(texts[2], sizeof *texts, (double) memory->bytes),
                        memory->limited ? " (what the memory limit of its job or container leaves)"
                                        : "",
-                       sw_text_bytes(texts[3], sizeof *texts, total), data, workers, training);
+                       sw_text_bytes(texts[3], sizeof *texts, total), data, who, training,
+                       workers == 1 ? "choose a smaller network, batch or data set"
+                                    : "start fewer workers there");
     if ((double) need.largest_data + (double) need.training > (double) memory->address)
         return SW_FAIL(SW_UNSUPPORTED,
                        "%s: a process may have %s of memory (ulimit -v), but a training needs up "

@@ -18,6 +18,7 @@
 struct sw_parcel_input {
     int64_t row;     /* a round that this one starts from */
     int64_t section; /* enum sw_section */
+    int64_t from;    /* first byte of the section that is here */
     int64_t offset;  /* in the parcel */
     int64_t bytes;
 };

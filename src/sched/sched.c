@@ -3,6 +3,7 @@
 #include "sweepstake/sched.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,10 @@
 #include "sweepstake/system.h"
 #include "worker.h"
 
-#define PAUSE_SECONDS 0.001 /* between two looks when nothing happened */
+/* Between two looks when nothing happened: what is said is often answered at once, so the first are
+ * short, and every one is twice as long as the one before. */
+#define PAUSE_FIRST 0.00005
+#define PAUSE_SECONDS 0.001
 #define WATCH_SECONDS 0.005 /* the same while a trainer works: its socket ends the pause */
 #define MESSAGES_AT_ONCE 64 /* then the rest of the loop has its turn */
 #define FLUSH_SECONDS 1.0
@@ -31,6 +35,7 @@ struct rank {
     struct sw_times times;
     struct sw_inbox *inbox;
     bool coordinates, works;
+    double pause;   /* the next one */
     char note[400]; /* about the placement, for rank 0 to tell */
     struct sw_coordinator coordinator;
     struct sw_worker worker;
@@ -154,9 +159,10 @@ static bool is_ended(const struct rank *rank) {
 }
 
 /* Nothing to do: sleep, or until the trainer answers. */
-static void pause_loop(const struct rank *rank) {
+static void pause_loop(struct rank *rank) {
     if (!rank->works || rank->worker.state != SW_WORKER_TRAINING) {
-        sw_clock_sleep(PAUSE_SECONDS);
+        sw_clock_sleep(rank->pause);
+        rank->pause = fmin(2 * rank->pause, PAUSE_SECONDS);
         return;
     }
     struct pollfd fd = {.fd = rank->worker.runner.socket, .events = POLLIN};
@@ -178,7 +184,10 @@ static enum sw_status run_loop(struct rank *rank) {
         sw_meter_coordinated(&meter, rank->coordinates && busy);
         if (rank->works) SW_TRY(sw_worker_step(&rank->worker, &rank->times, &busy));
         sw_meter_idle(&meter, rank->works && rank->worker.state == SW_WORKER_IDLE);
-        if (!busy) pause_loop(rank);
+        if (busy)
+            rank->pause = PAUSE_FIRST;
+        else
+            pause_loop(rank);
     }
     sw_meter_stop(&meter);
     return SW_OK;
@@ -209,6 +218,7 @@ enum sw_status sw_sched_run(const struct sw_sweep *sweep, const char *store_path
                                  .run = ++runs},
                         .coordinates = sw_comm_rank() == 0,
                         .works = sw_comm_rank() != 0 || sw_comm_size() == 1,
+                        .pause = PAUSE_FIRST,
                         .times = {.now = sw_clock_monotonic()}};
     rank.site.lost_seconds = options->lost_seconds > 0 ? options->lost_seconds : LOST_SECONDS;
     rank.site.silent_seconds = options->silent_seconds > 0 ? options->silent_seconds

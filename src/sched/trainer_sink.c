@@ -8,13 +8,15 @@
 
 /* ---- sections -------------------------------------------------------------------------------- */
 
-static enum sw_status load_input(void *context, int64_t row, enum sw_section section, void *out,
-                                 size_t bytes) {
+static enum sw_status load_input(void *context, int64_t row, enum sw_section section, size_t from,
+                                 void *out, size_t bytes) {
     const struct sw_trainer_sink *to = context;
     const struct sw_parcel *parcel = to->parcel;
     for (int64_t i = 0; i < parcel->header->n_inputs; i++) {
         const struct sw_parcel_input *input = &parcel->header->input[i];
-        if (input->row != row || input->section != (int64_t) section) continue;
+        if (input->row != row || input->section != (int64_t) section ||
+            (size_t) input->from != from)
+            continue;
         if ((size_t) input->bytes != bytes)
             return SW_FAIL(SW_DAMAGED, "row %lld has %lld bytes of %s, not %zu", (long long) row,
                            (long long) input->bytes, sw_section_name(section), bytes);

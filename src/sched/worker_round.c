@@ -21,9 +21,24 @@ static enum sw_status commit(struct sw_worker *worker, const struct sw_payload *
     return sw_worker_result(worker, status, failed, sw_clock_monotonic());
 }
 
+/* The weights at initialisation follow from the plan: rounds of other trials that begin with them must
+ * not miss them. */
+static enum sw_status add_theta0(const struct sw_worker *worker, struct sw_payload *payload,
+                                 float **theta0) {
+    const struct sw_round_plan *plan = &worker->task->plan;
+    const struct sw_arch *arch = &worker->site->sweep->archs[plan->arch];
+    if (plan->theta0_owner != plan->row) return SW_OK;
+    SW_TRY(SW_ALLOC(theta0, (size_t) arch->parameters, "initial weights"));
+    SW_TRY(sw_trial_draw_theta0(worker->task, arch, *theta0));
+    payload->bytes[SW_SECTION_THETA0] = *theta0;
+    payload->length[SW_SECTION_THETA0] = (size_t) arch->parameters * sizeof **theta0;
+    return SW_OK;
+}
+
 static enum sw_status commit_failure(struct sw_worker *worker, const char *reason,
                                      const struct sw_times *times) {
     struct sw_round_record record;
+    float *theta0 = NULL;
     struct sw_trial_place place = {.backend = worker->site->options->backend,
                                    .rank = sw_comm_rank(),
                                    .threads = worker->site->options->threads,
@@ -33,7 +48,11 @@ static enum sw_status commit_failure(struct sw_worker *worker, const char *reaso
     record.measured.total_seconds = sw_clock_monotonic() - worker->assigned_at;
     struct sw_payload payload = {.bytes = {[SW_SECTION_RECORD] = &record},
                                  .length = {[SW_SECTION_RECORD] = sizeof record}};
-    return commit(worker, &payload, true, times);
+    enum sw_status status = add_theta0(worker, &payload, &theta0);
+    status = status == SW_OK ? commit(worker, &payload, true, times)
+                             : sw_worker_result(worker, status, false, times->now);
+    SW_FREE(&theta0);
+    return status;
 }
 
 /* The trainer crashed, hung, or said that it cannot: once more, or never again. */
@@ -178,8 +197,6 @@ static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_r
     task->data = sweep->datas[plan->data];
     task->n_layers = arch->n_layers;
     (void) sw_sweep_snapshots(sweep, row, task->snapshot_step);
-    if (plan->theta_k_owner >= 0)
-        task->theta_k_count = sweep->rounds[plan->theta_k_owner].snapshots;
     int64_t layer = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
@@ -199,6 +216,16 @@ static void add_input(const struct sw_sweep *sweep, int64_t row, enum sw_section
         .row = row, .section = section, .bytes = (int64_t) layout.bytes[section]};
 }
 
+/* Of all snapshots of its round 0, the one that it begins with. */
+static void add_snapshot(const struct sw_sweep *sweep, const struct sw_round_plan *plan,
+                         struct sw_parcel_need *need) {
+    int64_t bytes = sweep->archs[plan->arch].parameters * (int64_t) sizeof(float);
+    need->input[need->n_inputs++] = (struct sw_parcel_input){.row = plan->theta_k_owner,
+                                                             .section = SW_SECTION_THETA_K,
+                                                             .from = plan->theta_k_index * bytes,
+                                                             .bytes = bytes};
+}
+
 /* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
  * weights of their round 0. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
@@ -208,22 +235,29 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     add_input(sweep, task->plan.parent, SW_SECTION_MASK, &need);
     if (task->plan.control == SW_CONTROL_TICKET)
         add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
-    if (task->plan.theta_k_owner >= 0)
-        add_input(sweep, task->plan.theta_k_owner, SW_SECTION_THETA_K, &need);
+    if (task->plan.theta_k_owner >= 0) add_snapshot(sweep, &task->plan, &need);
     return need;
+}
+
+static enum sw_status fill_input(struct sw_worker *worker, int64_t index) {
+    struct sw_store *store = *worker->site->store;
+    struct sw_parcel_input *input = &worker->parcel.header->input[index];
+    enum sw_section section = (enum sw_section) input->section;
+    void *bytes = sw_parcel_input_bytes(&worker->parcel, index);
+    size_t length = 0;
+    if (section == SW_SECTION_THETA_K)
+        return sw_store_read_part(store, input->row, section, (size_t) input->from, bytes,
+                                  (size_t) input->bytes);
+    SW_TRY(sw_store_read(store, input->row, section, bytes, (size_t) input->bytes, &length));
+    input->bytes = (int64_t) length;
+    return SW_OK;
 }
 
 static enum sw_status fill_parcel(struct sw_worker *worker) {
     struct sw_parcel_need need = list_needs(worker->site->sweep, worker->task);
     SW_TRY(sw_parcel_create(&need, &worker->parcel));
-    for (int64_t i = 0; i < need.n_inputs; i++) {
-        size_t length = 0;
-        struct sw_parcel_input *input = &worker->parcel.header->input[i];
-        SW_TRY(sw_store_read(*worker->site->store, input->row, (enum sw_section) input->section,
-                             sw_parcel_input_bytes(&worker->parcel, i), (size_t) input->bytes,
-                             &length));
-        input->bytes = (int64_t) length;
-    }
+    for (int64_t i = 0; i < need.n_inputs; i++)
+        SW_TRY(fill_input(worker, i));
     return SW_OK;
 }
 

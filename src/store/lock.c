@@ -205,7 +205,7 @@ static bool is_alive(const char *path, const struct sw_store_lock_info *info,
 /* ---- take ----------------------------------------------------------------------------------- */
 
 static enum sw_status refuse(const char *path, const struct sw_store_lock_info *owner) {
-    char ago[64], seconds[24];
+    char ago[64], seconds[24], host[64] = "", hint[64] = "";
     double age = sw_clock_wall() - owner->heartbeat;
     (void) sw_text_seconds(seconds, sizeof seconds, fabs(age));
     if (is_odd(owner))
@@ -213,11 +213,16 @@ static enum sw_status refuse(const char *path, const struct sw_store_lock_info *
                         age > 0 ? "behind" : "ahead");
     else
         (void) snprintf(ago, sizeof ago, "last beat %s ago", age > 0 ? seconds : "0 s");
+    /* Of another host only the heartbeat tells that a process is gone. */
+    (void) gethostname(host, sizeof host - 1);
+    if (strcmp(host, owner->host) != 0)
+        (void) snprintf(hint, sizeof hint, "; if it was killed, try again in %g s",
+                        SW_LOCK_STALE_SECONDS);
     return SW_FAIL(SW_IO,
                    "%s: the store is in use by host %s, pid %" PRId64
-                   "%s%s, %s; wait for it to end, or stop it",
+                   "%s%s, %s; wait for it to end, or stop it%s",
                    path, owner->host[0] != '\0' ? owner->host : "?", owner->pid,
-                   owner->job[0] != '\0' ? ", job " : "", owner->job, ago);
+                   owner->job[0] != '\0' ? ", job " : "", owner->job, ago, hint);
 }
 
 /* Replace a dead owner's lock by ours; *done false when another taker was faster. */
@@ -267,7 +272,9 @@ static enum sw_status make_lock(struct sw_store_lock *lock) {
     (void) unlink(ours);
     enum sw_status status = SW_OK;
     lock->fd = open(ours, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (lock->fd < 0) status = SW_FAIL(SW_IO, "%s: cannot create: %s", ours, strerror(errno));
+    if (lock->fd < 0)
+        status = SW_FAIL(SW_IO, "%s: cannot create the lock of the store: %s", lock->path,
+                         strerror(errno));
     if (status == SW_OK) status = write_lock(lock, lock->fd);
     if (status == SW_OK) status = put_lock(lock, ours);
     if (status != SW_OK) (void) unlink(ours);
@@ -304,13 +311,17 @@ enum sw_status sw_store_lock_take(const char *store_path, struct sw_store_lock *
 
 /* ---- hold and release ----------------------------------------------------------------------- */
 
+bool sw_store_lock_is_held(const struct sw_store_lock *lock) {
+    return lock->holder == getpid() && is_named(lock->fd, lock->path);
+}
+
 enum sw_status sw_store_lock_beat(struct sw_store_lock *lock, int64_t rounds_done,
                                   int64_t workers) {
     double now = sw_clock_monotonic();
     lock->info.rounds_done = rounds_done;
     lock->info.workers = workers;
     if (now - lock->last_beat < BEAT_SECONDS) return SW_OK;
-    if (lock->holder != getpid() || !is_named(lock->fd, lock->path))
+    if (!sw_store_lock_is_held(lock))
         return SW_FAIL(SW_IO, "%s: the lock was taken over by another run; this one has to stop",
                        lock->path);
     lock->last_beat = now;

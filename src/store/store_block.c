@@ -29,8 +29,9 @@ static enum sw_status sum_outside(int fd, const char *path, const struct sw_bloc
     struct sw_digest_stream *stream = NULL;
     char *piece = NULL;
     uint64_t from = SW_BLOCK_BYTES;
+    size_t most = block->file_bytes < PIECE_BYTES ? (size_t) block->file_bytes : PIECE_BYTES;
     enum sw_status status;
-    SW_TRY_TO(SW_ALLOC(&piece, PIECE_BYTES, "a piece of the store"), status, cleanup);
+    SW_TRY_TO(SW_ALLOC(&piece, most, "a piece of the store"), status, cleanup);
     SW_TRY_TO(sw_digest_begin(&stream), status, cleanup);
     for (uint64_t i = 0; i < block->n_extents; i++) {
         const struct sw_extent *extent = &block->extent[i];

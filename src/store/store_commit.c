@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store_internal.h"
 #include "sweepstake/text.h"
+
+#define WRITES 8 /* of the records of a round, when two writers meet again and again */
 
 /* ---- the commit record ---------------------------------------------------------------------- */
 
@@ -67,10 +69,9 @@ static enum sw_status make_commit(const struct sw_store *store, int64_t row,
 
 /* MPI-IO does not say why: the room that is left on the file system mostly does. */
 static enum sw_status fail_write(const struct sw_store *store, int slab, int64_t row) {
-    struct statvfs room;
     char text[24] = "unknown room";
-    if (fstatvfs(store->fd, &room) == 0)
-        (void) sw_text_bytes(text, sizeof text, (double) room.f_bavail * (double) room.f_frsize);
+    double room = sw_store_room(store->fd);
+    if (!isnan(room)) (void) sw_text_bytes(text, sizeof text, room);
     return SW_H5_FAIL(SW_IO,
                       "%s: row %" PRId64 " is not committed: cannot write %s (%s free on its file "
                       "system; make room, then run again with --resume)",
@@ -127,6 +128,47 @@ static enum sw_status is_committed(struct sw_store *store, int64_t row,
     return SW_OK;
 }
 
+static enum sw_status write_section(struct sw_store *store, int64_t row, int section,
+                                    const struct sw_payload *payload,
+                                    const struct sw_commit *commit) {
+    if (commit->length[section] == 0) return SW_OK;
+    return write_slab(store, row, section, store->rounds[row].offset[section],
+                      commit->length[section], payload->bytes[section]);
+}
+
+/* Do the record and the commit record that are there belong together? */
+static enum sw_status is_matched(struct sw_store *store, int64_t row, bool *out) {
+    struct sw_commit commit;
+    enum sw_commit_state state;
+    struct sw_digest sum;
+    const char *why;
+    *out = false;
+    SW_TRY(sw_store_read_commit(store, row, &commit, &state, &why));
+    if (state != SW_COMMIT_VALID) return SW_OK;
+    SW_TRY(sw_store_sum_section(store, row, SW_SECTION_RECORD, commit.length[SW_SECTION_RECORD],
+                                &sum));
+    *out = sw_digest_equal(sum, commit.section[SW_SECTION_RECORD]);
+    return SW_OK;
+}
+
+/* Two writers of a round differ in its record and its commit record, by their times. Each looks whether the
+ * other was faster before it writes the two, and afterwards whether one of the other's came in between: the
+ * last one to look puts it right. */
+static enum sw_status write_records(struct sw_store *store, int64_t row,
+                                    const struct sw_payload *payload,
+                                    const struct sw_commit *commit, bool durable) {
+    bool done = false;
+    SW_TRY(is_committed(store, row, commit, &done));
+    for (int i = 0; i < WRITES && !done; i++) {
+        SW_TRY(write_section(store, row, SW_SECTION_RECORD, payload, commit));
+        if (durable) SW_TRY(sync_store(store));
+        SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, commit));
+        if (durable) SW_TRY(sync_store(store));
+        SW_TRY(is_matched(store, row, &done));
+    }
+    return SW_OK;
+}
+
 enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
                                const struct sw_payload *payload, bool durable) {
     struct sw_commit commit;
@@ -138,12 +180,8 @@ enum sw_status sw_store_commit(struct sw_store *store, int64_t row,
     SW_TRY(is_committed(store, row, &commit, &done));
     if (done) return SW_OK;
     for (int s = 0; s < SW_SECTION_COUNT; s++)
-        if (commit.length[s] > 0)
-            SW_TRY(write_slab(store, row, s, store->rounds[row].offset[s], commit.length[s],
-                              payload->bytes[s]));
-    if (durable) SW_TRY(sync_store(store));
-    SW_TRY(write_slab(store, row, SW_SLAB_COMMIT, row, 1, &commit));
-    return durable ? sync_store(store) : SW_OK;
+        if (s != SW_SECTION_RECORD) SW_TRY(write_section(store, row, s, payload, &commit));
+    return write_records(store, row, payload, &commit, durable);
 }
 
 /* ---- taking back ---------------------------------------------------------------------------- */

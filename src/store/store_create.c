@@ -335,40 +335,49 @@ static enum sw_status copy_ranges(int memory, int disk, const char *path) {
     return status;
 }
 
+/* What is written at first is plan and tables; the slabs take room as they are filled. */
+static enum sw_status check_room(const struct stat *info, int disk, const char *path) {
+    char need[24], left[24];
+    double bytes = (double) info->st_blocks * 512, room = sw_store_room(disk);
+    if (!(room < bytes)) return SW_OK;
+    return SW_FAIL(
+        SW_IO, "%s: cannot be created: No space left on device: it takes %s at first, %s are free",
+        path, sw_text_bytes(need, sizeof need, bytes), sw_text_bytes(left, sizeof left, room));
+}
+
 static enum sw_status fill_file(int memory, int disk, const char *path) {
     struct stat info;
     if (fstat(memory, &info) != 0 || ftruncate(disk, info.st_size) != 0)
         return SW_FAIL(SW_IO, "%s: cannot make a file of this size: %s", path, strerror(errno));
+    SW_TRY(check_room(&info, disk, path));
     SW_TRY(copy_ranges(memory, disk, path));
     if (fsync(disk) != 0) return SW_FAIL(SW_IO, "%s: cannot sync: %s", path, strerror(errno));
     return SW_OK;
 }
 
 /* Under a temporary name; removed again when anything fails. */
-static enum sw_status write_file(int memory, const char *path) {
+static enum sw_status write_file(int memory, const char *temporary, const char *path) {
     /* A file of this name was left by a dead process that had our pid. */
-    (void) unlink(path);
-    int disk = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (disk < 0) return SW_FAIL(SW_IO, "%s: cannot create: %s", path, strerror(errno));
+    (void) unlink(temporary);
+    int disk = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (disk < 0) return SW_FAIL(SW_IO, "%s: cannot be created: %s", path, strerror(errno));
     enum sw_status status = fill_file(memory, disk, path);
     if (close(disk) != 0 && status == SW_OK)
         status = SW_FAIL(SW_IO, "%s: cannot close: %s", path, strerror(errno));
-    if (status != SW_OK) (void) unlink(path);
+    if (status != SW_OK) (void) unlink(temporary);
     return status;
 }
 
 enum sw_status sw_store_create(const char *path, const struct sw_sweep *sweep,
                                const struct sw_store_identity *identity) {
     struct build build = {.path = path, .sweep = sweep, .file = H5I_INVALID_HID};
-    char suffix[32];
     char *temporary;
     int memory;
     if (sw_file_exists(path)) return SW_FAIL(SW_IO, "%s exists already", path);
-    snprintf(suffix, sizeof suffix, ".tmp.%ld", (long) getpid());
-    SW_TRY(sw_store_join(path, suffix, &temporary));
+    SW_TRY(sw_store_temporary(path, &temporary));
     enum sw_status status = build_memory(&build, identity, &memory);
     if (status == SW_OK) {
-        status = write_file(memory, temporary);
+        status = write_file(memory, temporary, path);
         (void) close(memory);
     }
     if (status == SW_OK) {

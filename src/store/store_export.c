@@ -266,10 +266,8 @@ static enum sw_status write_ticket(const struct ticket *ticket) {
 }
 
 static enum sw_status export_to(struct ticket *ticket, const char *out_path) {
-    char suffix[32];
     char *temporary;
-    snprintf(suffix, sizeof suffix, ".tmp.%ld", (long) getpid());
-    SW_TRY(sw_store_join(out_path, suffix, &temporary));
+    SW_TRY(sw_store_temporary(out_path, &temporary));
     ticket->path = temporary;
     enum sw_status status = write_ticket(ticket);
     if (status == SW_OK) status = sw_store_publish(temporary, out_path);

@@ -246,8 +246,13 @@ enum sw_status sw_store_need_row(const struct sw_store *store, int64_t row) SW_N
 int sw_store_rename_to_free(const char *from, const char *to);
 /* Give a finished file its name, which must be free; both names are in one folder, which is synced.
  * Errors: SW_IO. */
+/* Bytes that are free where an open file is; NaN when that cannot be known. */
+double sw_store_room(int fd);
 enum sw_status sw_store_publish(const char *temporary, const char *path) SW_NODISCARD;
 /* Folder of a path, to be freed with SW_FREE. */
 enum sw_status sw_store_folder_of(const char *path, char **out) SW_NODISCARD;
+#define SW_TEMPORARY ".tmp."
+/* path + ".tmp.PID", to be freed with SW_FREE. */
+enum sw_status sw_store_temporary(const char *path, char **out) SW_NODISCARD;
 /* path + suffix, to be freed with SW_FREE. */
 enum sw_status sw_store_join(const char *path, const char *suffix, char **out) SW_NODISCARD;

@@ -59,22 +59,35 @@ enum sw_status sw_store_read_raw(struct sw_store *store, int64_t row, enum sw_se
     return sw_file_pread(store->fd, out, bytes, slab_offset(store, row, section), store->path);
 }
 
-enum sw_status sw_store_sum_section(struct sw_store *store, int64_t row, enum sw_section section,
-                                    int64_t elements, struct sw_digest *out) {
-    size_t left = (size_t) elements * sw_section_element_bytes(section);
-    off_t offset = left > 0 ? slab_offset(store, row, section) : 0;
-    size_t capacity = left < PIECE_BYTES ? left : PIECE_BYTES;
+/* Bytes of a section that are wanted while it is read through. */
+struct part {
+    size_t from, bytes;
+    char *out;
+};
+
+/* Copy what a piece, which begins at byte `at` of the section, has of a part. */
+static void copy_part(const struct part *part, const char *piece, size_t at, size_t bytes) {
+    size_t from = part->from > at ? part->from : at, end = at + bytes;
+    if (end > part->from + part->bytes) end = part->from + part->bytes;
+    if (from < end) memcpy(part->out + (from - part->from), piece + (from - at), end - from);
+}
+
+static enum sw_status read_through(struct sw_store *store, int64_t row, enum sw_section section,
+                                   size_t total, const struct part *part, struct sw_digest *out) {
+    off_t offset = total > 0 ? slab_offset(store, row, section) : 0;
+    size_t capacity = total < PIECE_BYTES ? total : PIECE_BYTES;
     struct sw_digest_stream *stream = NULL;
     char *piece = NULL;
     enum sw_status status;
     SW_TRY_TO(SW_ALLOC(&piece, capacity, "a piece of a section"), status, cleanup);
     SW_TRY_TO(sw_digest_begin(&stream), status, cleanup);
-    while (left > 0) {
-        size_t bytes = left < capacity ? left : capacity;
-        SW_TRY_TO(sw_file_pread(store->fd, piece, bytes, offset, store->path), status, cleanup);
+    for (size_t at = 0; at < total;) {
+        size_t bytes = total - at < capacity ? total - at : capacity;
+        SW_TRY_TO(sw_file_pread(store->fd, piece, bytes, offset + (off_t) at, store->path), status,
+                  cleanup);
         sw_digest_update(stream, piece, bytes);
-        offset += (off_t) bytes;
-        left -= bytes;
+        copy_part(part, piece, at, bytes);
+        at += bytes;
     }
 cleanup:
     if (stream != NULL) {
@@ -85,25 +98,59 @@ cleanup:
     return status;
 }
 
-enum sw_status sw_store_read(struct sw_store *store, int64_t row, enum sw_section section,
-                             void *out, size_t capacity, size_t *length) {
-    struct sw_commit commit;
+enum sw_status sw_store_sum_section(struct sw_store *store, int64_t row, enum sw_section section,
+                                    int64_t elements, struct sw_digest *out) {
+    const struct part nothing = {0};
+    return read_through(store, row, section, (size_t) elements * sw_section_element_bytes(section),
+                        &nothing, out);
+}
+
+/* A committed round's record, and the bytes of one of its sections. */
+static enum sw_status need_section(struct sw_store *store, int64_t row, enum sw_section section,
+                                   struct sw_commit *commit, size_t *bytes) {
     enum sw_commit_state state;
     const char *why;
-    SW_TRY(sw_store_read_commit(store, row, &commit, &state, &why));
+    SW_TRY(sw_store_read_commit(store, row, commit, &state, &why));
     if (state != SW_COMMIT_VALID)
         return SW_FAIL(SW_NOT_FOUND, "%s: row %" PRId64 " is not committed%s%s", store->path, row,
                        why[0] != '\0' ? ": " : "", why);
-    size_t bytes = (size_t) commit.length[section] * sw_section_element_bytes(section);
+    *bytes = (size_t) commit->length[section] * sw_section_element_bytes(section);
+    return SW_OK;
+}
+
+static enum sw_status compare_sums(const struct sw_store *store, const struct sw_commit *commit,
+                                   enum sw_section section, struct sw_digest sum) {
+    if (sw_digest_equal(sum, commit->section[section])) return SW_OK;
+    return SW_FAIL(SW_DAMAGED, "%s: row %" PRId64 ": %s does not match its checksum", store->path,
+                   commit->row, sw_section_name(section));
+}
+
+enum sw_status sw_store_read(struct sw_store *store, int64_t row, enum sw_section section,
+                             void *out, size_t capacity, size_t *length) {
+    struct sw_commit commit;
+    size_t bytes = 0;
+    SW_TRY(need_section(store, row, section, &commit, &bytes));
     if (bytes > capacity)
         return SW_FAIL(SW_INTERNAL, "%s: row %" PRId64 ": %zu bytes of %s do not fit into %zu",
                        store->path, row, bytes, sw_section_name(section), capacity);
     SW_TRY(sw_store_read_raw(store, row, section, out, bytes));
-    if (!sw_digest_equal(sw_digest_of(out, bytes), commit.section[section]))
-        return SW_FAIL(SW_DAMAGED, "%s: row %" PRId64 ": %s does not match its checksum",
-                       store->path, row, sw_section_name(section));
+    SW_TRY(compare_sums(store, &commit, section, sw_digest_of(out, bytes)));
     *length = bytes;
     return SW_OK;
+}
+
+enum sw_status sw_store_read_part(struct sw_store *store, int64_t row, enum sw_section section,
+                                  size_t from, void *out, size_t bytes) {
+    const struct part part = {.from = from, .bytes = bytes, .out = out};
+    struct sw_commit commit;
+    struct sw_digest sum;
+    size_t total = 0;
+    SW_TRY(need_section(store, row, section, &commit, &total));
+    if (from > total || bytes > total - from)
+        return SW_FAIL(SW_DAMAGED, "%s: row %" PRId64 ": %s ends at byte %zu, not at %zu or later",
+                       store->path, row, sw_section_name(section), total, from + bytes);
+    SW_TRY(read_through(store, row, section, total, &part, &sum));
+    return compare_sums(store, &commit, section, sum);
 }
 
 enum sw_status sw_store_read_record(struct sw_store *store, int64_t row,

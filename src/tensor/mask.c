@@ -10,6 +10,12 @@ void sw_mask_clear_bit(uint8_t *mask, int64_t index) {
     mask[index >> 3] &= (uint8_t) ~(1u << (index & 7));
 }
 
+void sw_mask_clear_word(uint8_t *mask, int64_t count, int64_t first, uint64_t bits) {
+    uint64_t word = htole64(sw_mask_word(mask, count, first) & ~bits);
+    size_t bytes = (size_t) sw_mask_bytes(count - first);
+    memcpy(mask + (first >> 3), &word, bytes < sizeof word ? bytes : sizeof word);
+}
+
 /* The bits of the last byte that are in use; 0xff when it is full. */
 static uint8_t last_bits(int64_t count) {
     return (count & 7) == 0 ? 0xff : (uint8_t) ((1u << (count & 7)) - 1);
@@ -50,14 +56,17 @@ bool sw_mask_is_clean(const uint8_t *mask, int64_t count) {
 
 int64_t sw_mask_gather(const uint8_t *mask, int64_t count, const float *from, float *out) {
     int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (sw_mask_get(mask, i)) out[kept++] = from[i];
+    for (int64_t first = 0; first < count; first += 64)
+        for (uint64_t left = sw_mask_word(mask, count, first); left != 0; left &= left - 1)
+            out[kept++] = from[first + __builtin_ctzll(left)];
     return kept;
 }
 
 int64_t sw_mask_scatter(const uint8_t *mask, int64_t count, const float *from, float *out) {
     int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = sw_mask_get(mask, i) ? from[kept++] : 0.0f;
+    memset(out, 0, (size_t) count * sizeof *out);
+    for (int64_t first = 0; first < count; first += 64)
+        for (uint64_t left = sw_mask_word(mask, count, first); left != 0; left &= left - 1)
+            out[first + __builtin_ctzll(left)] = from[kept++];
     return kept;
 }

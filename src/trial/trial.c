@@ -70,9 +70,9 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
         .task = task, .hal = hal, .data = data, .place = place, .sink = sink};
     enum sw_status status = SW_OK;
     SW_TRY_TO(sw_trial_prepare(&run), status, cleanup);
-    SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
     SW_TRY_TO(sw_trial_load_theta_k(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);

@@ -111,7 +111,9 @@ enum sw_status sw_trial_judge(struct sw_trial_run *run) {
 
 /* ---- inference ----------------------------------------------------------------------------------- */
 
-#define LATENCY_PASSES 21
+#define LATENCY_PASSES 21    /* of which the median counts */
+#define LATENCY_LEAST 3      /* of them, for networks whose passes are slow */
+#define LATENCY_SECONDS 0.02 /* after that many no pass begins that is not needed */
 
 static int compare_doubles(const void *a, const void *b) {
     double x = *(const double *) a, y = *(const double *) b;
@@ -121,15 +123,19 @@ static int compare_doubles(const void *a, const void *b) {
 /* Median time in microseconds from an input on the device to logits on the host. */
 static enum sw_status time_forward(struct sw_trial_run *run, int64_t batch, float *logits,
                                    double *median) {
-    double seconds[LATENCY_PASSES];
-    for (int i = -1; i < LATENCY_PASSES; i++) { /* the first pass warms the caches */
+    double seconds[LATENCY_PASSES], spent = 0;
+    int n = 0;
+    for (bool warm = false; n < LATENCY_PASSES; warm = true) {
+        if (n >= LATENCY_LEAST && spent > LATENCY_SECONDS) break;
         double start = sw_clock_monotonic();
         SW_TRY(sw_net_forward(run->net, batch));
         SW_TRY(sw_net_get_logits(run->net, batch, logits));
-        if (i >= 0) seconds[i] = sw_clock_monotonic() - start;
+        if (!warm) continue; /* the first pass warms the caches */
+        seconds[n] = sw_clock_monotonic() - start;
+        spent += seconds[n++];
     }
-    qsort(seconds, LATENCY_PASSES, sizeof *seconds, compare_doubles);
-    *median = 1e6 * seconds[LATENCY_PASSES / 2];
+    qsort(seconds, (size_t) n, sizeof *seconds, compare_doubles);
+    *median = 1e6 * seconds[n / 2];
     return SW_OK;
 }
 

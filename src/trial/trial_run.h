@@ -14,12 +14,12 @@ struct sw_trial_run {
     const struct sw_sink *sink;
     /* What it makes; owned. */
     struct sw_arch arch;
-    float *theta0; /* [parameters] */
-    float *
-        theta_k; /* weights of the steps that others rewind to, [plan.snapshots * parameters]; or those
-                       that this round may begin with, [theta_k_count * parameters] */
-    int64_t snapshots;           /* of the former, taken so far */
-    uint8_t *mask;               /* [mask_bytes] */
+    float *theta0;     /* [parameters] */
+    bool theta0_whole; /* also where the mask keeps nothing */
+    float *theta_k;    /* weights of the steps that others rewind to, [plan.snapshots * parameters];
+                            or those that this round begins with, [parameters] */
+    int64_t snapshots; /* of the former, taken so far */
+    uint8_t *mask;     /* [mask_bytes] */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
@@ -37,10 +37,11 @@ struct sw_trial_run {
  * (model), SW_INTERNAL (the task does not fit its model or data). */
 enum sw_status sw_trial_prepare(struct sw_trial_run *run) SW_NODISCARD;
 void sw_trial_release(struct sw_trial_run *run);
-/* trial_start.c: the weights at initialisation; a reinit control draws its own. Errors:
- * SW_CONFIG (distribution). */
+/* trial_start.c: the weights at initialisation, as far as somebody looks at them: all of them in a
+ * round that hands them over, else those that the mask keeps, and none when the training begins with
+ * weights of a later step. A reinit control draws its own. Errors: SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
-/* trial_snapshot.c: memory for snapshots, or those of round 0. Errors: SW_NOMEM, what the sink returns. */
+/* trial_snapshot.c: memory for snapshots, or one of round 0. Errors: SW_NOMEM, what the sink returns. */
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
 const float *sw_trial_start_weights(const struct sw_trial_run *run);

@@ -8,23 +8,21 @@
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool takes = plan->theta_k_owner < 0;
-    int64_t n = takes ? plan->snapshots : run->task->theta_k_count;
     if (plan->snapshots < 0 || plan->snapshots > SW_SNAPSHOTS_MAX ||
-        (!takes && (plan->theta_k_index < 0 || plan->theta_k_index >= n)))
-        return SW_FAIL(SW_INTERNAL, "the task names snapshot %lld of %lld",
-                       (long long) plan->theta_k_index, (long long) n);
+        (!takes && (plan->theta_k_index < 0 || plan->theta_k_index >= SW_SNAPSHOTS_MAX)))
+        return SW_FAIL(SW_INTERNAL, "the task takes %lld snapshots and begins with number %lld",
+                       (long long) plan->snapshots, (long long) plan->theta_k_index);
+    size_t n = (size_t) (takes ? plan->snapshots : 1), parameters = (size_t) run->arch.parameters;
     if (n == 0) return SW_OK;
-    size_t count = (size_t) (n * run->arch.parameters);
-    SW_TRY(SW_ALLOC(&run->theta_k, count, "weights to rewind to"));
+    SW_TRY(SW_ALLOC(&run->theta_k, n * parameters, "weights to rewind to"));
     if (takes) return SW_OK;
+    size_t bytes = parameters * sizeof *run->theta_k;
     return run->sink->load(run->sink->context, plan->theta_k_owner, SW_SECTION_THETA_K,
-                           run->theta_k, count * sizeof *run->theta_k);
+                           (size_t) plan->theta_k_index * bytes, run->theta_k, bytes);
 }
 
 const float *sw_trial_start_weights(const struct sw_trial_run *run) {
-    const struct sw_round_plan *plan = &run->task->plan;
-    if (plan->theta_k_owner < 0) return run->theta0;
-    return run->theta_k + plan->theta_k_index * run->arch.parameters;
+    return run->task->plan.theta_k_owner < 0 ? run->theta0 : run->theta_k;
 }
 
 /* Nothing is removed in a round that keeps snapshots: its survivors are all parameters in order. */

@@ -73,17 +73,37 @@ void sw_trial_release(struct sw_trial_run *run) {
 
 /* ---- theta0 -------------------------------------------------------------------------------------- */
 
-enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
-    const struct sw_trial_spec *spec = &run->task->spec;
-    const struct sw_round_plan *plan = &run->task->plan;
+/* Those that `mask` keeps; NULL: all. */
+static enum sw_status draw_kept(const struct sw_round_task *task, const struct sw_arch *arch,
+                                const uint8_t *mask, float *out) {
+    const struct sw_trial_spec *spec = &task->spec;
     const struct sw_init *init = sw_init_find(spec->model_init);
     if (init == NULL)
         return SW_FAIL(SW_CONFIG, "model.init: there is no distribution '%s'", spec->model_init);
-    bool reinit = plan->control == SW_CONTROL_REINIT;
-    sw_init_weights(&run->arch, init, sw_norm_scale_is_uniform(spec->model_norm_scale),
-                    (uint64_t) spec->seed, reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT,
-                    reinit ? plan->round : 0, run->theta0);
+    bool reinit = task->plan.control == SW_CONTROL_REINIT;
+    sw_init_kept(arch, init, sw_norm_scale_is_uniform(spec->model_norm_scale),
+                 (uint64_t) spec->seed, reinit ? SW_RANDOM_REINIT : SW_RANDOM_INIT,
+                 reinit ? task->plan.round : 0, mask, out);
     return SW_OK;
+}
+
+enum sw_status sw_trial_draw_theta0(const struct sw_round_task *task, const struct sw_arch *arch,
+                                    float *out) {
+    return draw_kept(task, arch, NULL, out);
+}
+
+static enum sw_status draw_theta0(struct sw_trial_run *run, const uint8_t *mask) {
+    SW_TRY(draw_kept(run->task, &run->arch, mask, run->theta0));
+    run->theta0_whole = mask == NULL;
+    return SW_OK;
+}
+
+/* Drawing a normal number costs more than anything else between two trainings. */
+enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    bool hands_over = plan->theta0_owner == plan->row;
+    if (run->theta0_whole || (!hands_over && plan->theta_k_owner >= 0)) return SW_OK;
+    return draw_theta0(run, hands_over ? NULL : run->mask);
 }
 
 /* ---- mask ---------------------------------------------------------------------------------------- */
@@ -136,7 +156,7 @@ static void keep_all(struct sw_trial_run *run) {
 
 static enum sw_status load(const struct sw_trial_run *run, enum sw_section section, void *out,
                            size_t bytes) {
-    return run->sink->load(run->sink->context, run->task->plan.parent, section, out, bytes);
+    return run->sink->load(run->sink->context, run->task->plan.parent, section, 0, out, bytes);
 }
 
 /* The mask before pruning and the weights that its training ended with. */
@@ -176,7 +196,10 @@ static enum sw_status prune_parent(struct sw_trial_run *run) {
     uint8_t *mask = NULL;
     float *survivors = NULL;
     enum sw_status status = SW_OK;
+    const struct sw_criterion *criterion = sw_criterion_find(run->task->spec.prune_criterion);
     SW_TRY_TO(load_parent(run, &mask, &survivors), status, cleanup);
+    if (criterion != NULL && criterion->uses_theta0)
+        SW_TRY_TO(draw_theta0(run, NULL), status, cleanup);
     SW_TRY_TO(sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, mask, survivors,
                              run->theta0, run->mask, &report),
               status, cleanup);

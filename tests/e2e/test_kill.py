@@ -3,9 +3,10 @@
 import json
 import os
 import random
+import subprocess
 import time
 
-from helpers import SMOKE, Case, kill_all, members, run, start, wait_until
+from helpers import SMOKE, Case, kill_all, members, run, start, trainers_of, wait_until
 
 KILLS = 10
 SETS = ("train.steps=12000", "train.evaluate.every=500", "prune.rounds=2")
@@ -57,3 +58,49 @@ class Kill(Case):
 
     def test_under_mpirun(self):
         self.assertEqual(self.kill_and_resume(3, KILLS - KILLS // 2, 2), self.expected)
+
+
+class Remains(Case):
+    def test_a_store_that_was_half_created_is_removed(self):
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        left = self.write(f"next.h5.tmp.{dead.pid}", "")
+        self.sweep(self.path("next.h5"))
+        self.assertFalse(os.path.exists(left))
+
+    def test_shared_memory_of_dead_jobs_is_removed(self):
+        """By the next run on the host; not that of living jobs, of others, or of jobs that are starting."""
+        shared = self.path("shared")
+        os.mkdir(shared)
+        options = {"OMPI_MCA_btl_vader_backing_directory": shared}
+        endless = [word for one in ("train.steps=100000000", "train.evaluate.every=100000000")
+                   for word in ("--set", one)]
+
+        def launch(name):
+            before = set(os.listdir(shared))
+            process = start("run", SMOKE, "--set", f"store={self.path(name)}", *endless, ranks=3, output=-3, **options)
+            self.addCleanup(kill_all, process)
+            wait_until(lambda: trainers_of(process), 20, "a trainer")
+            found = set(os.listdir(shared)) - before
+            self.assertEqual(len(found), 3, found)
+            return process, found
+
+        def age(names):
+            for name in names:
+                os.utime(os.path.join(shared, name), (1e9, 1e9))
+
+        alive, used = launch("alive.h5")
+        dead, left = launch("dead.h5")
+        kill_all(dead)
+        wait_until(lambda: not members(dead.pid), 10, "the end of all processes")
+        self.assertLessEqual(left, set(os.listdir(shared)))
+        sample = sorted(left)[0]
+        others = {sample.replace(".", ".x", 1), sample + "x", sample.replace("vader", "invader")}
+        for name in others:
+            with open(os.path.join(shared, name), "wb"):
+                pass
+        young = sorted(left)[1]
+        age((used | left | others) - {young})
+        self.sweep(self.path("next.h5"), ranks=2, **options)
+        self.assertEqual(set(os.listdir(shared)), used | others | {young})
+        kill_all(alive)

@@ -74,7 +74,8 @@ class Disk(Scarcity):
         error = self.sweep(store, *WIDE, code=74).stderr
         self.assertIn(store, error)
         self.assertIn("No space left on device", error)
-        self.assertEqual([name for name in os.listdir(folder) if not name.endswith(".exit")], [])
+        self.assertRegex(error, r"it takes [\d.]+ [KM]iB at first, [\d.]+ (B|KiB) are free")
+        self.assertEqual(os.listdir(folder), ["full.h5.exit"])
         mount("-o", "remount,size=16m", folder)
         self.sweep(store, *WIDE)
 
@@ -87,6 +88,7 @@ class Disk(Scarcity):
             self.assertIn("not committed", result.stderr)
             self.assertIn(store, result.stderr)
             self.assertIn("--resume", result.stderr)
+            self.assertEqual(read(store + ".exit"), b"74\n")
             found = self.json_of("verify", store)
             self.assertTrue(found["ok"])
             self.assertGreater(found["committed"], 0)
@@ -124,14 +126,29 @@ class Disk(Scarcity):
 
     def test_full_shared_memory(self):
         """MPI-IO needs a semaphore in /dev/shm; our own shared memory is not there."""
+        store = self.path("shm.h5")
         script = ("mount -t tmpfs -o size=4k tmpfs /dev/shm && ! head -c 8192 /dev/zero > /dev/shm/fill 2>/dev/null; "
                   'exec "$@"')
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", PROGRAM, "run", SMOKE,
-                               *words_of(self.path("shm.h5"))], capture_output=True, text=True, timeout=50, check=False)
-        if "unshare" in done.stderr or "mount:" in done.stderr:
-            self.skipTest("needs a mount namespace")
-        self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
-        self.assertIn("/dev/shm", done.stderr)
+
+        def starve(*options):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", PROGRAM, "run", SMOKE, *words_of(store),
+                                   *options], capture_output=True, text=True, timeout=50, check=False)
+            if "unshare" in done.stderr or "mount:" in done.stderr:
+                self.skipTest("needs a mount namespace")
+            self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
+            self.assertIn("/dev/shm", done.stderr)
+            return done.stderr
+
+        # That comes after the store was made: an empty one does not stay.
+        self.assertIn("shm.h5 has no round in it and was removed again", starve())
+        self.assertEqual(os.listdir(self.folder), ["shm.h5.exit"])
+        # One that was there before does.
+        process = self.launch(store, *ENDLESS)
+        wait_until(lambda: self.state(store)["state"] == "running", 20, "the run")
+        kill_all(process)
+        process.communicate()
+        starve("--resume", *(word for one in ENDLESS for word in ("--set", one)))
+        self.assertTrue(os.path.exists(store))
 
 
 class Memory(Scarcity):
@@ -360,6 +377,24 @@ class Trainings(Scarcity):
         text = self.hit(store, signal.SIGSTOP, ("--hang-timeout", "1"), 0)
         self.assertIn("the trainer made no progress for 1 s (attempt 1 of 3)", text)
         self.assertEqual(self.digest(store), self.expected(*LONG))
+
+    def test_theta0_of_a_crashed_round_is_there_for_others(self):
+        """Two trials share their initial weights; the one whose round owns them fails for good."""
+        with open(SMOKE, encoding="utf-8") as file:
+            text = re.sub("grid:.*", "grid: {train.optimizer.lr: [3.0e-3, 2.0e-3]}\nstore: s.h5\n", file.read(), flags=re.S)
+        words = ("run", self.write("shared.yaml", text), *(word for one in LONG for word in ("--set", one)))
+        for name in ("whole", "crashed"):
+            os.mkdir(self.path(name))
+        self.run_ok(*words, cwd=self.path("whole"))
+        process = start(*words, "--attempts", "1", cwd=self.path("crashed"))
+        self.addCleanup(self.end, process)
+        for pid in wait_until(lambda: trainers_of(process), 20, "a trainer"):
+            os.kill(pid, signal.SIGSEGV)
+        self.finish(process, 2)
+        for name in ("whole", "crashed"):
+            self.run_ok("export", "s.h5", "1:1", "ticket.h5", cwd=self.path(name))
+        self.assertTrue(self.json_of("verify", self.path("crashed/s.h5"))["ok"])
+        self.assertEqual(read(self.path("crashed/ticket.h5")), read(self.path("whole/ticket.h5")))
 
     def test_a_round_that_always_crashes(self):
         store = self.path("crash.h5")

@@ -9,6 +9,7 @@ import itertools
 import os
 import re
 import shutil
+import socket
 import struct
 import sys
 
@@ -77,6 +78,14 @@ def edit(where, offset, content=None, number=None):
     return struct.pack("<BHB", where, offset, len(content)) + content
 
 
+def lock_of_this_machine(pid):
+    """A lock file whose owner can be looked for: as that of a harness on this machine."""
+    boot = read("/proc/sys/kernel/random/boot_id").decode().strip()
+    lines = (f"host {socket.gethostname()}", f"pid {pid}", "started 1.5", "heartbeat 2e9", f"boot {boot}",
+             f"namespace {os.readlink('/proc/self/ns/pid')}", "start 9")
+    return "\n".join(lines).encode() + b"\n"
+
+
 def store(folder):
     """First byte as in fuzz_store.c: seal block 1, commits 2, sections 4, export 8, lock file 16, row 32 * n."""
     write(folder, "whole", b"\0")
@@ -89,6 +98,8 @@ def store(folder):
     for number, offset in itertools.product((0, 1, 2**31, 2**62, -2**63), (0, 4, 12, 20)):
         write(folder, f"plan-{number}-{offset}", b"\7" + edit(6, offset, number=number))
         write(folder, f"commit-{number}-{offset}", b"\6" + edit(18, offset, number=number))
+    write(folder, "lock-mine", b"\x10" + lock_of_this_machine(os.getpid()))
+    write(folder, "lock-dead", b"\x10" + lock_of_this_machine(1 << 22))
     text = "host n1\npid 77\njob 5\nstarted 1.5\nheartbeat 2e9\nrounds_done 3\nworkers 2\nboot x\nnamespace pid:[1]\nstart 9\n"
     write(folder, "lock", b"\x10" + text.encode() + b"\n" * 40)
     write(folder, "lock-wrong", b"\x10pid 99999999999999999999\nheartbeat nan\nhost " + b"h" * 200 + b"\njob\n \n")

@@ -169,6 +169,28 @@ static int64_t inode_of(int fd) {
     return fstat(fd, &info) == 0 ? (int64_t) info.st_ino : -1;
 }
 
+/* Its snapshots take 2.5 MB; every round gets the one that it begins with. */
+static const char rewound[] =
+    "sweep: rig\n"
+    "data: {name: synthetic, shape: [1, 20, 20], classes: 4, train: 48, test: 16, validation: 16}\n"
+    "model: {name: mlp-400-350}\n"
+    "train: {steps: 6, batch: 16, evaluate: {every: 3}}\n"
+    "prune: {rate: 0.5, rounds: 2}\n"
+    "control: [random]\n"
+    "grid: {rewind.to: [4, 2]}\n"
+    "store: unused.h5\n";
+
+static void rewound_rounds_come_to_the_same(void) {
+    char here[SW_DIGEST_TEXT], digest[SW_DIGEST_TEXT];
+    sw_rig_reset();
+    sw_rig_open(rewound);
+    CU_ASSERT_EQUAL(sw_rig.sweep.rounds[0].snapshots, 2);
+    sw_rig_expected_digest(here);
+    SW_TEST_OK(sw_rig_run());
+    sw_rig_digest(digest);
+    CU_ASSERT_STRING_EQUAL(digest, here);
+}
+
 static void data_sets_are_decoded_once(void) {
     struct sw_data_blocks held = {0}, blocks = {0};
     int64_t inode = INT64_MAX, least;
@@ -224,6 +246,7 @@ int main(int argc, char **argv) {
         {"a_finished_sweep_is_left_alone", a_finished_sweep_is_left_alone},
         {"messages_that_are_none_are_dropped", messages_that_are_none_are_dropped},
         {"threads_do_not_change_results", threads_do_not_change_results},
+        {"rewound_rounds_come_to_the_same", rewound_rounds_come_to_the_same},
         {"data_sets_are_decoded_once", data_sets_are_decoded_once},
         CU_TEST_INFO_NULL};
     static CU_TestInfo part[] = {

@@ -2,6 +2,7 @@
  * tests: they stop and kill processes from outside. */
 #include "../support/sched_rig.h"
 
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +10,10 @@
 #include <unistd.h>
 
 #include "sweepstake/comm.h"
+#include "sweepstake/memory.h"
+#include "sweepstake/system.h"
+
+#define LATE_SECONDS 4.0 /* of a rank at the start */
 
 static char expected[SW_DIGEST_TEXT]; /* digest of the small sweep */
 
@@ -67,6 +72,24 @@ static void kill_all(struct sw_rig *rig) {
     if (rig->view.running > 0) (void) sw_rig_signal_trainers(SIGKILL);
 }
 
+/* Others may begin with the weights that the failed round owns. */
+static void check_theta0(void) {
+    const struct sw_arch *arch = &sw_rig.sweep.archs[0];
+    size_t bytes = (size_t) arch->parameters * sizeof(float), length = 0;
+    float *theta0 = NULL;
+    struct sw_store *store = NULL;
+    double sum = 0;
+    SW_TEST_OK(SW_ALLOC(&theta0, (size_t) arch->parameters, "theta0"));
+    SW_TEST_OK(sw_store_open(sw_rig.store, SW_STORE_READ, &store));
+    SW_TEST_OK(sw_store_read(store, 0, SW_SECTION_THETA0, theta0, bytes, &length));
+    CU_ASSERT_EQUAL(length, bytes);
+    for (int64_t i = 0; i < arch->parameters; i++)
+        sum += fabs((double) theta0[i]);
+    CU_ASSERT_TRUE(sum > 1);
+    sw_store_close(&store);
+    SW_FREE(&theta0);
+}
+
 static void a_round_that_always_crashes_has_failed(void) {
     struct sw_round_record record;
     sw_rig_reset();
@@ -79,6 +102,7 @@ static void a_round_that_always_crashes_has_failed(void) {
     CU_ASSERT_STRING_EQUAL(record.result.reason,
                            "the trainer was killed by signal 9 (Killed), 2 times");
     CU_ASSERT_EQUAL(record.measured.attempt, 2);
+    check_theta0();
     /* The next round needs it: never run, and never will be. */
     CU_ASSERT_EQUAL(sw_rig_state(1, &record), SW_ROUND_MISSING);
     sw_rig.on_tick = NULL;
@@ -111,6 +135,34 @@ static void without_its_server_a_rank_leaves(void) {
     CU_ASSERT_TRUE(sw_rig.clean);
     sw_proc_stop_server(&sw_rig.server);
     SW_TEST_OK(sw_rig_start_server());
+}
+
+/* ---- start ------------------------------------------------------------------------------------ */
+
+/* Beats of the lock of rank 0, which waits for this rank. */
+static int count_beats(void) {
+    struct sw_store_lock_info info = {0};
+    double end = sw_clock_monotonic() + LATE_SECONDS, last = NAN;
+    int beats = 0;
+    while (sw_clock_monotonic() < end) {
+        bool alive;
+        if (sw_store_lock_peek(sw_rig.store, &info, &alive) == SW_OK && info.heartbeat != last) {
+            last = info.heartbeat;
+            beats++;
+        }
+        sw_clock_sleep(0.05);
+    }
+    return beats;
+}
+
+/* One that decodes a large data set, for one. */
+static void the_lock_beats_while_a_rank_is_late(void) {
+    if (sw_comm_size() == 1) return;
+    open_small();
+    int beats = sw_comm_rank() == sw_comm_size() - 1 ? count_beats() : 3;
+    SW_TEST_OK(sw_rig_run());
+    CU_ASSERT_TRUE(beats >= 3);
+    check_digest();
 }
 
 /* ---- store ----------------------------------------------------------------------------------- */
@@ -227,6 +279,9 @@ int main(int argc, char **argv) {
         {"a_hanging_trainer_is_killed", a_hanging_trainer_is_killed},
         {"without_its_server_a_rank_leaves", without_its_server_a_rank_leaves},
         CU_TEST_INFO_NULL};
+    static CU_TestInfo start[] = {
+        {"the_lock_beats_while_a_rank_is_late", the_lock_beats_while_a_rank_is_late},
+        CU_TEST_INFO_NULL};
     static CU_TestInfo store[] = {{"a_full_disk_stops_the_sweep", a_full_disk_stops_the_sweep},
                                   CU_TEST_INFO_NULL};
     static CU_TestInfo ranks[] = {
@@ -236,6 +291,7 @@ int main(int argc, char **argv) {
         {"without_workers_the_sweep_ends", without_workers_the_sweep_ends},
         CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"trainers", NULL, NULL, NULL, NULL, trainers},
+                                    {"start", NULL, NULL, NULL, NULL, start},
                                     {"store", NULL, NULL, NULL, NULL, store},
                                     {"ranks", NULL, NULL, NULL, NULL, ranks},
                                     CU_SUITE_INFO_NULL};

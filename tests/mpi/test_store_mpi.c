@@ -8,6 +8,7 @@
 #include "../support/small_sweep.h"
 #include "../support/test_main.h"
 #include "sweepstake/comm.h"
+#include "sweepstake/system.h"
 #include "sweepstake/memory.h"
 
 struct fixture {
@@ -100,6 +101,33 @@ static void late_writers_do_no_harm(void) {
     tear_down(&fixture);
 }
 
+/* All ranks begin within microseconds of each other. */
+static void start_together(void) {
+    double begin = sw_clock_monotonic() + 0.005;
+    SW_TEST_OK(sw_comm_broadcast(&begin, sizeof begin));
+    while (sw_clock_monotonic() < begin)
+        continue;
+}
+
+/* The same round from every rank at once: whichever times stay, its records fit each other. */
+static void writers_at_the_same_time_do_no_harm(void) {
+    struct fixture fixture;
+    const int64_t row = 3;
+    set_up(&fixture, 5);
+    for (int i = 0; i < 100; i++) {
+        if (sw_comm_rank() == 0) SW_TEST_OK(sw_store_withdraw(fixture.store, &row, 1));
+        SW_TEST_OK(sw_comm_node_barrier());
+        start_together();
+        commit_row(&fixture, row, sw_comm_rank());
+        SW_TEST_OK(sw_comm_node_barrier());
+        struct sw_round_check check;
+        SW_TEST_OK(sw_store_check_round(fixture.store, row, true, &check));
+        CU_ASSERT_EQUAL(check.state, SW_ROUND_COMMITTED);
+        SW_TEST_OK(sw_comm_node_barrier());
+    }
+    tear_down(&fixture);
+}
+
 /* Write calls of this process so far; -1 when the system does not tell. */
 static int64_t count_writes(void) {
     FILE *file = fopen("/proc/self/io", "r");
@@ -188,13 +216,15 @@ static void nothing_is_left_beside_the_store(void) {
 }
 
 int main(void) {
-    CU_TestInfo ranks[] = {{"ranks_fill_one_store", ranks_fill_one_store},
-                           {"digest_does_not_depend_on_ranks", digest_does_not_depend_on_ranks},
-                           {"late_writers_do_no_harm", late_writers_do_no_harm},
-                           {"every_slab_is_one_write", every_slab_is_one_write},
-                           {"opening_makes_no_other_file", opening_makes_no_other_file},
-                           {"nothing_is_left_beside_the_store", nothing_is_left_beside_the_store},
-                           CU_TEST_INFO_NULL};
+    CU_TestInfo ranks[] = {
+        {"ranks_fill_one_store", ranks_fill_one_store},
+        {"digest_does_not_depend_on_ranks", digest_does_not_depend_on_ranks},
+        {"late_writers_do_no_harm", late_writers_do_no_harm},
+        {"writers_at_the_same_time_do_no_harm", writers_at_the_same_time_do_no_harm},
+        {"every_slab_is_one_write", every_slab_is_one_write},
+        {"opening_makes_no_other_file", opening_makes_no_other_file},
+        {"nothing_is_left_beside_the_store", nothing_is_left_beside_the_store},
+        CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"ranks", NULL, NULL, NULL, NULL, ranks}, CU_SUITE_INFO_NULL};
     (void) sw_comm_prepare_environment();
     if (sw_comm_init() != SW_OK) return 1;

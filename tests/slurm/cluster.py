@@ -149,8 +149,7 @@ class Cluster:
                 process.kill()
                 process.wait()
         for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            self.kill(pid)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_daemon(self, name, *arguments):
@@ -218,6 +217,11 @@ class Cluster:
                 return "SLURM_JOB_ID" in variables or title.startswith("slurmstepd: ")
             return variables.get("SLURM_JOB_ID") == str(job) or title.startswith(f"slurmstepd: [{job}.")
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and belongs(name)]
+
+    @staticmethod
+    def kill(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def wait_until(self, condition, seconds, what):
         """Ask until it is true; the last answer."""

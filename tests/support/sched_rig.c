@@ -152,6 +152,7 @@ static struct sw_round_task make_task(int64_t row) {
     task.plan = *plan;
     task.data = sweep->datas[plan->data];
     task.n_layers = arch->n_layers;
+    (void) sw_sweep_snapshots(sweep, row, task.snapshot_step);
     for (int64_t i = 0, l = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
         task.kept[l] = sweep->kept[row * sweep->max_layers + l];

@@ -32,6 +32,7 @@ static void add_param(struct sw_arch *arch, const char *name, const int64_t *sha
     }
     param->offset = arch->parameters;
     arch->parameters += param->count;
+    arch->trained += param->count;
     if (rank == 1) return;
     param->prunable = 1;
     param->output = output;
@@ -260,7 +261,7 @@ static void make_results(const struct sw_sweep *sweep, const struct sw_round_pla
     *result = (struct sw_round_results){.row = plan->row,
                                         .trial = plan->trial,
                                         .round = plan->round,
-                                        .parameters = arch->parameters,
+                                        .parameters = arch->trained,
                                         .prunable = arch->prunable,
                                         .nnz = plan->nnz,
                                         .sparsity_requested = plan->sparsity_requested,

@@ -86,6 +86,30 @@ static void nesting(void) {
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+static void words_are_the_bits_and_nothing_behind_them(void) {
+    static const int64_t counts[] = {1, 7, 8, 9, 63, 64, 65, 72, 127, 128, 130};
+    uint8_t bytes[32];
+    int wrong = 0;
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        for (int64_t first = 0; first < counts[c]; first += 8) {
+            int64_t n = counts[c] - first < 64 ? counts[c] - first : 64;
+            for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (uint8_t) (73 * i + 29);
+            uint64_t word = sw_mask_word(bytes, counts[c], first),
+                     gone = UINT64_C(0x5a5ac3c3a5a53c3c);
+            for (int64_t i = 0; i < 64; i++)
+                wrong += (word >> i & 1) != (i < n && sw_mask_get(bytes, first + i));
+            sw_mask_clear_word(bytes, counts[c], first, gone);
+            for (int64_t i = 0; i < n; i++)
+                wrong += sw_mask_get(bytes, first + i) != ((word & ~gone) >> i & 1);
+            for (size_t i = 0; i < sizeof bytes;
+                 i++) /* the bytes before and behind are as they were */
+                if ((int64_t) i < first / 8 || (int64_t) i >= (first + n + 7) / 8)
+                    wrong += bytes[i] != (uint8_t) (73 * i + 29);
+        }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void gather_and_scatter_are_inverse(void) {
     enum { COUNT = 203 };
     uint8_t mask[26];
@@ -180,6 +204,7 @@ static CU_TestInfo bits[] = {
     {"count_ignores_bits_past_the_end", count_ignores_bits_past_the_end},
     {"unused_bits_are_noticed", unused_bits_are_noticed},
     {"nesting", nesting},
+    {"words_are_the_bits_and_nothing_behind_them", words_are_the_bits_and_nothing_behind_them},
     {"gather_and_scatter_are_inverse", gather_and_scatter_are_inverse},
     CU_TEST_INFO_NULL,
 };

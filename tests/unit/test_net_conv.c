@@ -303,6 +303,8 @@ static void check_everywhere(const char *model, double density, int64_t batch) {
         for (int isa = SW_ISA_GENERIC; isa <= (int) sw_isa_detect(); isa++)
             for (int f = 0; f < 3; f++) {
                 build(sw_backend_at(i), (enum sw_isa) isa, 1, f < 2 ? &formats[f] : NULL);
+                for (int64_t l = 0; l < lab.arch.n_layers && f < 2 && density < 1; l++)
+                    CU_ASSERT_EQUAL(sw_net_layer_format(lab.net, l), formats[f]);
                 check_gradients(batch);
                 destroy();
             }

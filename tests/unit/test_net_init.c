@@ -125,6 +125,31 @@ static void a_layer_does_not_depend_on_the_layers_behind_it(void) {
     sw_arch_fini(&longer);
 }
 
+static void weights_that_are_not_kept_are_left_alone(void) {
+    static const char *const names[] = {"glorot-normal", "kaiming-uniform"};
+    uint8_t *mask = NULL;
+    SW_TEST_OK(SW_ALLOC(&mask, (size_t) arch.mask_bytes, "mask"));
+    for (int64_t i = 0; i < arch.mask_bytes; i++)
+        mask[i] = (uint8_t) (37 * i);
+    for (int n = 0; n < 2; n++) {
+        int64_t wrong = 0, kept = 0;
+        draw(names[n], 5, SW_RANDOM_REINIT, 3, theta);
+        for (int64_t i = 0; i < arch.parameters; i++)
+            other[i] = -7;
+        sw_init_kept(&arch, find(names[n]), false, 5, SW_RANDOM_REINIT, 3, mask, other);
+        for (int64_t p = 0; p < arch.n_params; p++)
+            for (int64_t i = 0; i < arch.params[p].count; i++) {
+                const struct sw_param *param = &arch.params[p];
+                bool keeps = !param->prunable || sw_mask_get(mask + param->mask_offset, i);
+                wrong += other[param->offset + i] != (keeps ? theta[param->offset + i] : -7);
+                kept += keeps;
+            }
+        CU_ASSERT_EQUAL(wrong, 0);
+        CU_ASSERT_TRUE(kept > arch.parameters / 3 && kept < arch.parameters * 2 / 3);
+    }
+    SW_FREE(&mask);
+}
+
 static void registry_finds_every_name_and_nothing_else(void) {
     size_t n = 0;
     for (; sw_init_at(n) != NULL; n++)
@@ -142,6 +167,7 @@ static CU_TestInfo tests[] = {
     {"elements_can_be_drawn_alone_and_in_any_order", elements_can_be_drawn_alone_and_in_any_order},
     {"a_layer_does_not_depend_on_the_layers_behind_it",
      a_layer_does_not_depend_on_the_layers_behind_it},
+    {"weights_that_are_not_kept_are_left_alone", weights_that_are_not_kept_are_left_alone},
     {"registry_finds_every_name_and_nothing_else", registry_finds_every_name_and_nothing_else},
     CU_TEST_INFO_NULL,
 };

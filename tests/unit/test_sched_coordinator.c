@@ -47,6 +47,7 @@ static void say(int rank, enum sw_message_kind kind, int64_t row) {
     struct sw_message message = sw_message_make(kind, RUN);
     message.row = row;
     if (kind == SW_MESSAGE_BEAT && row >= 0) message.activity = SW_ACTIVITY_TRAINING;
+    if (kind == SW_MESSAGE_LEAVE) message.status = SW_UNSUPPORTED;
     CU_ASSERT_TRUE(sw_message_check(&message, RUN, sweep.n_rounds));
     SW_TEST_OK(sw_coordinator_take(&coordinator, rank, &message, &times));
 }
@@ -58,7 +59,7 @@ static void step(double seconds) {
     SW_TEST_OK(sw_coordinator_step(&coordinator, &times, &busy));
 }
 
-/* Rank 1 has row 0 and is silent; it goes to rank 3, and rank 1, back with empty hands, is given row 6
+/* Rank 1 has row 0 and is silent; it goes to rank 2, and rank 1, back with empty hands, is given row 6
  * before it hears of row 0. */
 static void give_two_rounds(void) {
     begin();
@@ -72,10 +73,11 @@ static void give_two_rounds(void) {
     CU_ASSERT_EQUAL(assigned[3], 5);
     step(10);
     CU_ASSERT_TRUE(coordinator.seats[1].lost);
-    say(3, SW_MESSAGE_RESULT, 5);
+    say(2, SW_MESSAGE_READY, -1);
     step(0);
-    CU_ASSERT_EQUAL(assigned[3], 0);
+    CU_ASSERT_EQUAL(assigned[2], 0);
     say(1, SW_MESSAGE_BEAT, -1);
+    say(3, SW_MESSAGE_RESULT, 5);
     step(0);
     CU_ASSERT_FALSE(coordinator.seats[1].lost);
     CU_ASSERT_EQUAL(assigned[1], 6);
@@ -89,9 +91,9 @@ static void a_second_round_is_not_forgotten_with_the_first(void) {
     assigned[1] = -1;
     step(0);
     CU_ASSERT_TRUE(assigned[1] >= 0); /* rows 1 and 6 are ready now */
-    say(3, SW_MESSAGE_RESULT, 0);
+    say(2, SW_MESSAGE_RESULT, 0);
     step(0);
-    CU_ASSERT_NOT_EQUAL(assigned[1], assigned[3]);
+    CU_ASSERT_NOT_EQUAL(assigned[1], assigned[2]);
     finish();
 }
 
@@ -103,6 +105,27 @@ static void a_beat_gives_the_second_round_back(void) {
     finish();
 }
 
+/* A child of row 0 has the longer chain, but a child of row 5 is at hand. */
+static void a_worker_goes_on_with_its_trial(void) {
+    begin();
+    say(1, SW_MESSAGE_READY, -1);
+    step(0);
+    say(3, SW_MESSAGE_READY, -1);
+    step(0);
+    CU_ASSERT_EQUAL(assigned[1], 0);
+    CU_ASSERT_EQUAL(assigned[3], 5);
+    say(1, SW_MESSAGE_RESULT, 0);
+    say(1, SW_MESSAGE_LEAVE, -1);
+    say(3, SW_MESSAGE_RESULT, 5);
+    CU_ASSERT_EQUAL(coordinator.ledger.phase[1], SW_PHASE_READY);
+    CU_ASSERT_TRUE(coordinator.ledger.chain[1] > coordinator.ledger.chain[6]);
+    step(0);
+    CU_ASSERT_EQUAL(assigned[3], 6);
+    finish();
+}
+
+static CU_TestInfo goes_on[] = {
+    {"a worker goes on with its trial", a_worker_goes_on_with_its_trial}, CU_TEST_INFO_NULL};
 static CU_TestInfo two_rounds[] = {
     {"a second round is not forgotten with the first",
      a_second_round_is_not_forgotten_with_the_first},
@@ -110,6 +133,7 @@ static CU_TestInfo two_rounds[] = {
     CU_TEST_INFO_NULL};
 
 static CU_SuiteInfo suites[] = {{"a worker with two rounds", NULL, NULL, NULL, NULL, two_rounds},
+                                {"work", NULL, NULL, NULL, NULL, goes_on},
                                 CU_SUITE_INFO_NULL};
 
 int main(void) {

@@ -89,6 +89,122 @@ static void equal_chains_keep_the_order_of_the_plan(void) {
     sw_ledger_fini(&ledger);
 }
 
+/* ---- who goes on with what ------------------------------------------------------------------- */
+
+/* Sweeps of equal trials, whose rounds lose a fifth of their work each, with or without a control per
+ * ticket; run by workers whose time is work and a constant. */
+struct scene {
+    int64_t trials, depth;
+    bool controls;
+    int workers;
+    double constant;
+};
+
+struct outcome {
+    double end;
+    int64_t warm; /* rounds that followed their parent on one worker */
+};
+
+static void plan_scene(const struct scene *scene, struct sw_round_plan *plans, int64_t *n) {
+    *n = 0;
+    for (int64_t trial = 0; trial < scene->trials; trial++) {
+        int64_t parent = -1;
+        for (int64_t round = 0; round < scene->depth; round++) {
+            int64_t ticket = (*n)++;
+            double flops = 1000 * pow(0.8, (double) round);
+            plans[ticket] = (struct sw_round_plan){
+                .row = ticket, .trial = trial, .round = round, .parent = parent, .flops = flops};
+            if (scene->controls && round > 0) {
+                plans[*n] = plans[ticket];
+                plans[*n].row = *n;
+                plans[*n].parent = ticket;
+                plans[*n].control = SW_CONTROL_REINIT;
+                (*n)++;
+            }
+            parent = ticket;
+        }
+    }
+}
+
+static struct outcome simulate(const struct scene *scene, bool near) {
+    enum { ROWS = 600, WORKERS = 8 };
+    static struct sw_round_plan plans[ROWS];
+    struct sw_sweep flat = {.rounds = plans};
+    struct outcome outcome = {0, 0};
+    int64_t row[WORKERS], last[WORKERS];
+    double free_at[WORKERS];
+    plan_scene(scene, plans, &flat.n_rounds);
+    SW_TEST_OK(sw_ledger_init(&flat, &ledger));
+    SW_TEST_OK(sw_ledger_start(&ledger));
+    for (int w = 0; w < scene->workers; w++)
+        row[w] = last[w] = -1;
+    while (!sw_ledger_is_complete(&ledger)) {
+        int first = -1;
+        for (int w = 0; w < scene->workers; w++) {
+            if (row[w] < 0 && (near ? sw_ledger_next_near(&ledger, last[w], scene->workers, &row[w])
+                                    : sw_ledger_next(&ledger, &row[w]))) {
+                free_at[w] = outcome.end + plans[row[w]].flops + scene->constant;
+                outcome.warm += last[w] >= 0 && plans[row[w]].parent == last[w];
+            }
+            if (row[w] >= 0 && (first < 0 || free_at[w] < free_at[first])) first = w;
+        }
+        CU_ASSERT_TRUE_FATAL(first >= 0);
+        outcome.end = free_at[first];
+        CU_ASSERT_TRUE(finish(row[first], false));
+        last[first] = row[first];
+        row[first] = -1;
+    }
+    CU_ASSERT_DOUBLE_EQUAL(ledger.flops_open, 0, 1e-6);
+    sw_ledger_fini(&ledger);
+    return outcome;
+}
+
+static void warm_rounds_do_not_delay_the_end(void) {
+    static const struct scene scenes[] = {
+        {3, 7, true, 2, 0},    {3, 7, false, 2, 0},    {3, 7, false, 2, 100},
+        {1, 20, true, 2, 100}, {12, 20, true, 8, 0},   {12, 20, true, 8, 300},
+        {9, 13, false, 8, 50}, {5, 13, false, 4, 200}, {17, 7, true, 4, 100},
+        {2, 20, true, 8, 100},
+    };
+    int64_t plain_warm = 0, near_warm = 0;
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) {
+        struct outcome plain = simulate(&scenes[i], false), near = simulate(&scenes[i], true);
+        CU_ASSERT_TRUE(near.end <= 1.01 * plain.end);
+        CU_ASSERT_TRUE(near.warm >= plain.warm);
+        plain_warm += plain.warm;
+        near_warm += near.warm;
+    }
+    CU_ASSERT_TRUE(near_warm > 3 * plain_warm);
+}
+
+static int64_t next_near(int64_t last, int workers) {
+    int64_t row = -1;
+    return sw_ledger_next_near(&ledger, last, workers, &row) ? row : -1;
+}
+
+static void a_worker_goes_on_unless_a_longer_chain_is_urgent(void) {
+    open_ledger();
+    CU_ASSERT_EQUAL(next_near(-1, 2), 0);
+    CU_ASSERT_TRUE(finish(0, false));
+    CU_ASSERT_EQUAL(ledger.flops_open, 8 + 6 + 9 + 100 + 20);
+    /* Rows 1 and 3 are its children; row 5 is longer, and urgent only when many could share the rest. */
+    CU_ASSERT_EQUAL(next_near(0, 6), 5);
+    SW_TEST_OK(sw_ledger_give_back(&ledger, 5));
+    CU_ASSERT_EQUAL(next_near(0, 5), 1);
+    CU_ASSERT_TRUE(finish(1, false));
+    CU_ASSERT_EQUAL(next_near(1, 2), 2);
+    CU_ASSERT_EQUAL(next_near(1, 2), 5); /* tickets do not wait for row 4, a control of row 1 */
+    CU_ASSERT_EQUAL(next_near(1, 2), 3);
+    CU_ASSERT_EQUAL(next_near(5, 2), 4);
+    CU_ASSERT_EQUAL(next_near(5, 2), -1);
+    /* One that was taken out of the middle of the queue comes back when it is lost. */
+    SW_TEST_OK(sw_ledger_give_back(&ledger, 2));
+    CU_ASSERT_EQUAL(next(), 2);
+    CU_ASSERT_EQUAL(ledger.attempts[2], 2);
+    CU_ASSERT_EQUAL(next(), -1);
+    sw_ledger_fini(&ledger);
+}
+
 static void a_failure_blocks_what_needs_it(void) {
     open_ledger();
     CU_ASSERT_EQUAL(next(), 0);
@@ -343,6 +459,9 @@ int main(void) {
     static CU_TestInfo order[] = {
         {"the_longest_chain_comes_first", the_longest_chain_comes_first},
         {"equal_chains_keep_the_order_of_the_plan", equal_chains_keep_the_order_of_the_plan},
+        {"warm_rounds_do_not_delay_the_end", warm_rounds_do_not_delay_the_end},
+        {"a_worker_goes_on_unless_a_longer_chain_is_urgent",
+         a_worker_goes_on_unless_a_longer_chain_is_urgent},
         {"a_failure_blocks_what_needs_it", a_failure_blocks_what_needs_it},
         {"a_shared_failure_fails_every_user", a_shared_failure_fails_every_user},
         {"a_store_is_taken_up_where_it_stands", a_store_is_taken_up_where_it_stands},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../support/small_sweep.h"
@@ -169,6 +170,39 @@ static void text_is_kept_byte_for_byte(void) {
 }
 
 /* Early allocation without a fill has to leave zeros: holes of the file. */
+static void touch(const char *folder, const char *name) {
+    int fd = open(path_in(folder, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    (void) close(fd);
+}
+
+/* The number of a process that has ended. */
+static pid_t dead_pid(void) {
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
+    return pid;
+}
+
+static void what_a_killed_creator_left_is_removed(void) {
+    const char *folder = sw_test_folder();
+    char dead[64], alive[64], longer[64], other[64], deep[64];
+    long gone = (long) dead_pid();
+    snprintf(dead, sizeof dead, "a.h5.tmp.%ld", gone);
+    snprintf(alive, sizeof alive, "a.h5.tmp.%ld", (long) getppid());
+    snprintf(longer, sizeof longer, "a.h5.tmp.%ldx", gone);
+    snprintf(other, sizeof other, "aa.h5.tmp.%ld", gone);
+    snprintf(deep, sizeof deep, "a.h5.tmp.-%ld", gone);
+    const char *const names[] = {dead, alive, longer, other, deep, "a.h5.tmp.", "a.h5.tmp", "a.h5"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        touch(folder, names[i]);
+    sw_store_tidy(path_in(folder, "a.h5"));
+    CU_ASSERT_NOT_EQUAL(access(path_in(folder, dead), F_OK), 0);
+    for (size_t i = 1; i < sizeof names / sizeof *names; i++)
+        CU_ASSERT_EQUAL(access(path_in(folder, names[i]), F_OK), 0);
+    sw_store_tidy(path_in(folder, "nowhere/a.h5"));
+}
+
 static void unwritten_slabs_are_holes_of_zeros(void) {
     struct sw_sweep sweep;
     struct sw_store_identity identity = sw_small_identity();
@@ -280,6 +314,7 @@ int main(void) {
         {"size_is_known_in_advance", size_is_known_in_advance},
         {"equal_sweeps_give_equal_bytes", equal_sweeps_give_equal_bytes},
         {"existing_file_is_never_replaced", existing_file_is_never_replaced},
+        {"what_a_killed_creator_left_is_removed", what_a_killed_creator_left_is_removed},
         {"unwritten_slabs_are_holes_of_zeros", unwritten_slabs_are_holes_of_zeros},
         {"empty_datasets_are_fine", empty_datasets_are_fine},
         CU_TEST_INFO_NULL};

@@ -234,16 +234,18 @@ static void forged_networks_and_trials_are_refused(void) {
         FORGE(&image, param, sw_param, count, bad[i]);
         FORGE(&image, param, sw_param, offset, bad[i]);
         FORGE(&image, param, sw_param, prunable, bad[i]);
+        FORGE(&image, param, sw_param, role, bad[i]);
+        FORGE(&image, param, sw_param, shortcut, bad[i]);
         FORGE(&image, param, sw_param, mask_offset, bad[i]);
         const size_t rows = place_of(&image, "/trial_controls", 0, 8);
         if (bad[i] != -1) forge_value(&image, rows, &bad[i], sizeof bad[i]);
         const size_t model = place_of(&image, "/plan/models", 0, 8) + 32;
-        for (size_t cell = 4; cell < 10; cell++) /* n_params .. first_param */
+        for (size_t cell = 4; cell < 11; cell++) /* n_params .. first_param */
             forge_value(&image, model + 8 * cell, &bad[i], sizeof bad[i]);
     }
     forge_value(&image, param, "fc1/../../x", 12);
     forge_value(&image, param, "", 1);
-    char endless[32];
+    char endless[sizeof(((struct sw_param *) 0)->name)];
     memset(endless, 'a', sizeof endless);
     forge_value(&image, param, endless, sizeof endless);
     const size_t trial = place_of(&image, "/trials", 1, 8 + sizeof(struct sw_trial_spec)) + 8;

@@ -13,7 +13,7 @@
 #include "sweepstake/store.h"
 
 struct names {
-    char store[256], lock[256], exit[256];
+    char store[256], lock[256], exit[256], reserved[256];
 };
 
 static void set_names(struct names *names) {
@@ -21,6 +21,7 @@ static void set_names(struct names *names) {
     snprintf(names->store, sizeof names->store, "%s/x.h5", folder);
     snprintf(names->lock, sizeof names->lock, "%s/x.h5.lock", folder);
     snprintf(names->exit, sizeof names->exit, "%s/x.h5.exit", folder);
+    snprintf(names->reserved, sizeof names->reserved, "%s/x.h5.exit.next", folder);
 }
 
 /* A child that takes the lock, says so, and holds it until it is told to end or killed. */
@@ -377,6 +378,23 @@ static void exit_file_holds_the_code(void) {
     SW_FREE(&text);
     sw_store_exit_clear(names.store);
     CU_ASSERT_FALSE(sw_file_exists(names.exit));
+    sw_store_exit_write(names.store, 2);
+}
+
+/* The code goes into the file that was made at the beginning: a full disk has room for no other. */
+static void exit_file_needs_no_room_at_the_end(void) {
+    struct names names;
+    struct stat file;
+    set_names(&names);
+    sw_store_exit_clear(names.store);
+    CU_ASSERT_EQUAL_FATAL(stat(names.reserved, &file), 0);
+    ino_t reserved = file.st_ino;
+    CU_ASSERT_TRUE(file.st_size >= 4);
+    sw_store_exit_write(names.store, 74);
+    CU_ASSERT_FALSE(sw_file_exists(names.reserved));
+    CU_ASSERT_EQUAL_FATAL(stat(names.exit, &file), 0);
+    CU_ASSERT_EQUAL(file.st_ino, reserved);
+    CU_ASSERT_EQUAL(file.st_size, 3);
 }
 
 int main(void) {
@@ -397,6 +415,7 @@ int main(void) {
         {"lost_lock_is_noticed_and_left_alone", lost_lock_is_noticed_and_left_alone},
         {"forked_copy_releases_nothing", forked_copy_releases_nothing},
         {"exit_file_holds_the_code", exit_file_holds_the_code},
+        {"exit_file_needs_no_room_at_the_end", exit_file_needs_no_room_at_the_end},
         CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"taking", NULL, NULL, NULL, NULL, taking},
                              {"content", NULL, NULL, NULL, NULL, content},

@@ -119,6 +119,39 @@ static void sections_read_back_the_same(void) {
     tear_down(&fixture);
 }
 
+static void parts_read_back_the_same(void) {
+    struct fixture fixture;
+    struct sw_small_round round;
+    float bytes[64];
+    set_up(&fixture);
+    SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, 0, bytes, 4),
+                  SW_NOT_FOUND);
+    commit_all(&fixture);
+    sw_small_round_make(&fixture.sweep, 0, SW_SMALL_OK, 0, &round);
+    const size_t total = round.payload.length[SW_SECTION_THETA_K];
+    const char *whole = round.payload.bytes[SW_SECTION_THETA_K];
+    CU_ASSERT_TRUE_FATAL(total > sizeof bytes);
+    const size_t from[] = {0, 4, total / 2, total - 8, total};
+    for (int i = 0; i < 5; i++) {
+        size_t length = total - from[i] < sizeof bytes ? total - from[i] : sizeof bytes;
+        memset(bytes, 7, sizeof bytes);
+        SW_TEST_OK(
+            sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, from[i], bytes, length));
+        CU_ASSERT_EQUAL(memcmp(bytes, whole + from[i], length), 0);
+        SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, from[i], bytes,
+                                         total - from[i] + 1),
+                      SW_DAMAGED);
+    }
+    SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, SIZE_MAX - 3, bytes, 4),
+                  SW_DAMAGED);
+    /* A byte that is not asked for is checked, too. */
+    flip(&fixture, slab_of(&fixture, 0, SW_SECTION_THETA_K));
+    SW_TEST_FAILS(sw_store_read_part(fixture.store, 0, SW_SECTION_THETA_K, total / 2, bytes, 4),
+                  SW_DAMAGED);
+    sw_small_round_fini(&round);
+    tear_down(&fixture);
+}
+
 static void record_reads_back(void) {
     struct fixture fixture;
     struct sw_small_round round;
@@ -545,6 +578,7 @@ static void digest_is_the_documented_one(void) {
 int main(void) {
     CU_TestInfo rounds[] = {
         {"sections_read_back_the_same", sections_read_back_the_same},
+        {"parts_read_back_the_same", parts_read_back_the_same},
         {"record_reads_back", record_reads_back},
         {"hdf5_reads_what_was_committed", hdf5_reads_what_was_committed},
         {"small_buffer_and_bad_row_are_refused", small_buffer_and_bad_row_are_refused},

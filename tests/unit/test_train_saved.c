@@ -9,7 +9,7 @@
 #define STEPS 13
 #define EVERY 4
 #define MAX_POINTS 16
-#define MAX_SURVIVORS 8192
+#define MAX_SURVIVORS 80000
 
 /* ---- one training after another ------------------------------------------------------------- */
 
@@ -21,11 +21,11 @@ static char *block;
 static float theta[MAX_SURVIVORS];
 
 /* 240 training images in batches of 50: 5 steps to an epoch, the last one with 40. */
-static int set_up(void) {
+static int prepare(const char *model) {
     sw_spec_set_defaults(&spec);
     SW_TEXT_COPY(spec.data_name, "synthetic");
     SW_TEXT_COPY(spec.data_shape, "1x8x8");
-    SW_TEXT_COPY(spec.model_name, "mlp-48-24");
+    SW_TEXT_COPY(spec.model_name, model);
     spec.data_classes = 4;
     spec.data_train = 300;
     spec.data_validation = 60;
@@ -42,6 +42,13 @@ static int set_up(void) {
     if (sw_arch_create(spec.model_name, info.shape, info.classes, &arch) != SW_OK) return 1;
     sw_init_weights(&arch, sw_init_find(spec.model_init), false, 3, SW_RANDOM_INIT, 0, theta);
     return arch.parameters > MAX_SURVIVORS;
+}
+
+static int set_up(void) {
+    return prepare("mlp-48-24");
+}
+static int set_up_norm(void) {
+    return prepare("resnet-8");
 }
 
 static int tear_down(void) {
@@ -255,6 +262,20 @@ static void many_interruptions_add_nothing(void) {
         SW_FREE(&chain[i].saved);
 }
 
+/* Running statistics are part of the state, but no optimizer has arrays for them. */
+static void running_statistics_go_on_to_the_same_bits(void) {
+    int64_t trained = 0, prunable = 0;
+    set_optimizer("adam", 3e-3, 0);
+    memset(&whole, 0, sizeof whole);
+    SW_TEST_OK(train(&whole, 0.4, 1));
+    check_interruption(0.4, 3);
+    check_interruption(0.4, 11);
+    trained = whole.survivors - (arch.parameters - arch.trained);
+    prunable = whole.survivors - (arch.parameters - arch.prunable);
+    CU_ASSERT_EQUAL(whole.outcome.optimizer_bytes, trained * 8);
+    CU_ASSERT(prunable > 0 && prunable < arch.prunable);
+}
+
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
 static void only_survivors_are_saved(void) {
@@ -359,7 +380,11 @@ int main(void) {
         {"wild_headers_are_refused", wild_headers_are_refused},
         {"another_trainings_state_is_refused", another_trainings_state_is_refused},
         CU_TEST_INFO_NULL};
+    static CU_TestInfo norm[] = {
+        {"running_statistics_go_on_to_the_same_bits", running_statistics_go_on_to_the_same_bits},
+        CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"same", set_up, tear_down, NULL, NULL, same},
+                                    {"norm", set_up_norm, tear_down, NULL, NULL, norm},
                                     {"damage", set_up, tear_down, NULL, NULL, damage},
                                     CU_SUITE_INFO_NULL};
     return sw_test_main("test_train_saved", suites);

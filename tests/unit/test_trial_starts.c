@@ -55,7 +55,6 @@ static struct sw_round_task make_task(int64_t row) {
     task.data = sweep.datas[plan->data];
     task.n_layers = arch->n_layers;
     (void) sw_sweep_snapshots(&sweep, row, task.snapshot_step);
-    if (plan->theta_k_owner >= 0) task.theta_k_count = sweep.rounds[plan->theta_k_owner].snapshots;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         task.kept[l] = sweep.kept[row * sweep.max_layers + l];
         task.parent_kept[l] = sw_arch_layer(arch, l)->count;
@@ -267,12 +266,11 @@ static void tasks_that_contradict_themselves_are_refused(void) {
     task.plan.theta_k_owner = -1;
     SW_TEST_FAILS(run_task(&task, &sink), SW_INTERNAL);
     task = make_task(row);
-    task.plan.theta_k_index = 2;
+    task.plan.theta_k_index = -1;
     SW_TEST_FAILS(run_task(&task, &sink), SW_INTERNAL);
     task = make_task(row);
-    task.theta_k_count = 1;
-    task.plan.theta_k_index = 0;
-    SW_TEST_FAILS(run_task(&task, &sink), SW_DAMAGED); /* the slab is larger */
+    task.plan.theta_k_index = 2;
+    SW_TEST_FAILS(run_task(&task, &sink), SW_DAMAGED); /* the slab ends before */
     close_sweep();
 }
 

@@ -62,7 +62,44 @@ struct sw_cpu_sparse_conv {
     const float *values, *x, *dy;
     float *y, *dx, *dvalues;
     int add;
-    float *scratch;
+};
+
+/* One part of a convolution over its tables, in floats: `in` is the corner of what the first pixel of
+ * results reads, `out` that pixel. */
+struct sw_cpu_tiles {
+    const struct sw_conv_visit *visits;
+    const int32_t *start; /* [blocks + 1] */
+    const uint16_t *offset;
+    int64_t block, blocks, ahead;
+    int64_t height, width, samples; /* pixels of the part, blocks of samples */
+    int64_t in_step, in_row; /* from what a pixel reads to what the next one, the one below do */
+    int64_t in_pitch, in_plane, in_samples;
+    int64_t below; /* from a tile's corner to the first row that only tiles below read */
+    int64_t out_step, out_row, out_plane, out_samples;
+    const float *in;
+    float *out; /* only read by gradients: dy */
+};
+
+/* Units of a product: rows of tiles, of one block of samples or, of the smallest images, two. */
+#define SW_CPU_TILE_ROWS 2
+static inline int64_t sw_cpu_count_bands(const struct sw_cpu_tiles *t) {
+    return (t->height + SW_CPU_TILE_ROWS - 1) / SW_CPU_TILE_ROWS;
+}
+static inline int64_t sw_cpu_samples_at_once(const struct sw_cpu_tiles *t) {
+    return t->width == 2 && t->height == 2 ? 2 : 1;
+}
+
+struct sw_cpu_tile_product {
+    struct sw_cpu_tiles tiles;
+    const float *values; /* in the order of the table */
+    int add;
+};
+
+struct sw_cpu_tile_gradient {
+    struct sw_cpu_tiles tiles;
+    const struct sw_conv_chunk *chunk;
+    const int32_t *place;
+    float *dvalues;
 };
 
 struct sw_cpu_planes_activation {
@@ -150,6 +187,8 @@ struct sw_cpu_planes_kernels {
     sw_cpu_kernel *sparse_conv_forward;          /* output rows */
     sw_cpu_kernel *sparse_conv_backward_data;    /* input rows */
     sw_cpu_kernel *sparse_conv_backward_weights; /* output channels */
+    sw_cpu_kernel *tile_product;                 /* sw_cpu_count_bands; NULL: no such tables */
+    sw_cpu_kernel *tile_gradient;                /* chunks */
     sw_cpu_kernel *bias_activate;                /* planes */
     sw_cpu_kernel *bias_backward;                /* channels */
     sw_cpu_kernel *norm_statistics;              /* channels */
@@ -169,6 +208,7 @@ sw_cpu_kernel sw_cpu_ref_conv_forward, sw_cpu_ref_conv_backward_data;
 sw_cpu_kernel sw_cpu_ref_conv_backward_weights;
 sw_cpu_kernel sw_cpu_ref_sparse_conv_forward, sw_cpu_ref_sparse_conv_backward_data;
 sw_cpu_kernel sw_cpu_ref_sparse_conv_backward_weights;
+sw_cpu_kernel sw_cpu_avx2_tile_product, sw_cpu_avx2_tile_gradient;
 sw_cpu_kernel sw_cpu_ref_planes_bias_activate, sw_cpu_ref_planes_bias_backward;
 sw_cpu_kernel sw_cpu_ref_norm_statistics, sw_cpu_ref_norm_apply;
 sw_cpu_kernel sw_cpu_ref_norm_backward_sums, sw_cpu_ref_norm_backward_data;

@@ -1,4 +1,4 @@
-/* A device for tests: the processor's plain kernels over memory that behaves like a device's.
+/* A device for tests: the processor's kernels over memory that behaves like a device's.
  * - Host memory is copied, also when it is wrapped: a program that relies on sharing goes wrong here.
  * - Canaries stand around every allocation and are looked at after every operation.
  * - Freed memory is poisoned with NaN and kept for a while: what still reads it computes NaN, what still
@@ -150,7 +150,7 @@ static enum sw_status guard_probe(void) {
 static enum sw_status guard_open(struct sw_hal *hal) {
     struct guard_state *state = NULL;
     SW_TRY(SW_ALLOC(&state, 1, "the state of a guard device"));
-    sw_cpu_open_state(&state->cpu, SW_ISA_GENERIC);
+    sw_cpu_open_state(&state->cpu, hal->options.isa);
     hal->state = state;
     return SW_OK;
 }
@@ -278,7 +278,8 @@ static enum sw_status guard_sum_squares(struct sw_hal *hal, const struct sw_buff
 const struct sw_backend sw_backend_guard = {
     .abi = SW_BACKEND_ABI,
     .name = "guard",
-    .summary = "for tests: plain kernels over separate memory with canaries around every buffer",
+    .summary =
+        "for tests: the processor's kernels over separate memory with canaries around every buffer",
     .probe = guard_probe,
     .open = guard_open,
     .close = guard_close,
