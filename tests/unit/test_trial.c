@@ -326,61 +326,6 @@ static void layers_tell_norms_and_formats(void) {
     }
 }
 
-/* ---- storage ------------------------------------------------------------------------------- */
-
-/* A lottery over blocks of 4, in one format; layers of 20 x 36, 12 x 20 and 4 x 12 weights, of which the last
- * has too few blocks to lose one. */
-static void run_blocks(const char *format, struct sw_fake_sink *to) {
-    const struct sw_trial_spec before = spec;
-    SW_TEXT_COPY(spec.prune_granularity, "block4");
-    SW_TEXT_COPY(spec.train_format, format);
-    sw_fake_sink_init(to);
-    SW_TEST_OK(run_lottery(1, to));
-    spec = before;
-}
-
-static const float *weights_of(const struct sw_fake_sink *from, int64_t row, size_t *bytes) {
-    return sw_fake_sink_get(from, row, SW_SECTION_WEIGHTS, bytes);
-}
-
-static void check_format(const char *format, const char *letters, const char *layer) {
-    struct sw_fake_sink first, again;
-    size_t n = 0, n_again = 0;
-    run_blocks(format, &first);
-    run_blocks(format, &again);
-    CU_ASSERT_STRING_EQUAL(record_of(&first, 2)->measured.inference_format, letters);
-    const struct sw_layer_record *layers = sw_fake_sink_get(&first, 2, SW_SECTION_LAYERS, NULL);
-    CU_ASSERT_STRING_EQUAL(layers[0].format, layer);
-    const float *weights = weights_of(&first, ROUNDS, &n);
-    const float *same = weights_of(&again, ROUNDS, &n_again);
-    CU_ASSERT_EQUAL_FATAL(n, n_again);
-    CU_ASSERT_EQUAL(memcmp(weights, same, n), 0);
-    sw_fake_sink_fini(&first);
-    sw_fake_sink_fini(&again);
-}
-
-static void formats_are_those_of_the_settings(void) {
-    check_format("dense", "ddd", "dense");
-    check_format("csr", "ccd", "csr");
-    check_format("csc", "ttd", "csc");
-    check_format("coo", "ood", "coo");
-    check_format("bsr", "bbd", "bsr4");
-}
-
-/* Formats differ by the order of sums: the first pruned round starts from the same weights and mask. */
-static void formats_agree_on_what_they_train(void) {
-    struct sw_fake_sink dense, bsr;
-    size_t n = 0, n_bsr = 0;
-    run_blocks("dense", &dense);
-    run_blocks("bsr", &bsr);
-    const float *a = weights_of(&dense, 1, &n), *b = weights_of(&bsr, 1, &n_bsr);
-    CU_ASSERT_EQUAL_FATAL(n, n_bsr);
-    CU_ASSERT_TRUE(sw_test_close(b, a, n / sizeof *a, 2e-3, 2e-3));
-    CU_ASSERT_EQUAL(memcmp(weights_of(&dense, 0, NULL), weights_of(&bsr, 0, NULL), n), 0);
-    sw_fake_sink_fini(&dense);
-    sw_fake_sink_fini(&bsr);
-}
-
 /* ---- repeatable ---------------------------------------------------------------------------- */
 
 /* Number of sections that differ; of a record only the results count. */
@@ -613,8 +558,6 @@ static CU_TestInfo hands_over[] = {
     {"records are complete", records_are_complete},
     {"formats are those of the table", formats_are_those_of_the_table},
     {"layers tell norms and formats", layers_tell_norms_and_formats},
-    {"formats are those of the settings", formats_are_those_of_the_settings},
-    {"formats agree on what they train", formats_agree_on_what_they_train},
     {"progress is told to the end", progress_is_told_to_the_end},
     CU_TEST_INFO_NULL,
 };

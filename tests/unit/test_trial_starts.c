@@ -1,4 +1,4 @@
-/* What a round begins with: masks of the controls, weights of a step to rewind to. Sweeps come from plan
+/* What a round begins with: masks of the controls, weights of a step to rewind to, how they are stored. Sweeps come from plan
  * and run row by row. */
 #include "../support/fake_sink.h"
 #include "../support/test_main.h"
@@ -329,6 +329,61 @@ static void rounds_of_units_come_to_the_same_in_pieces(void) {
                                    "control: [shuffle, random]\nrewind: {to: 5}\n");
 }
 
+/* ---- storage -------------------------------------------------------------------------------- */
+
+/* Layers of 20 x 36, 12 x 20 and 4 x 12 weights, of which the last has too few blocks to lose one. */
+static const char formats[] = HEAD "train: {steps: 20, batch: 24, evaluate: {every: 10}}\n"
+                                   "prune: {rate: 0.5, rounds: 1, granularity: block4}\n"
+                                   "grid: {train.format: [dense, csr, csc, coo, bsr]}\n";
+
+static const float *weights_of(const struct sw_fake_sink *from, int64_t row, size_t *bytes) {
+    const float *weights = sw_fake_sink_get(from, row, SW_SECTION_WEIGHTS, bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(weights);
+    return weights;
+}
+
+static void rounds_are_stored_as_the_sweep_says(void) {
+    static const char *const letters[] = {"ddd", "ccd", "ttd", "ood", "bbd"};
+    static const char *const names[] = {"dense", "csr", "csc", "coo", "bsr4"};
+    open_sweep(formats);
+    CU_ASSERT_EQUAL(sweep.n_rounds, 1 + 5); /* one dense round for all formats */
+    run_all();
+    for (int64_t trial = 0; trial < 5; trial++) {
+        int64_t row = row_of(trial, 1, SW_CONTROL_TICKET);
+        const struct sw_round_record *record = sw_fake_sink_get(&sink, row, SW_SECTION_RECORD,
+                                                                NULL);
+        const struct sw_layer_record *layers = sw_fake_sink_get(&sink, row, SW_SECTION_LAYERS,
+                                                                NULL);
+        CU_ASSERT_STRING_EQUAL(record->measured.inference_format, letters[trial]);
+        CU_ASSERT_STRING_EQUAL(layers[0].format, names[trial]);
+        CU_ASSERT_STRING_EQUAL(layers[2].format, "dense");
+    }
+    close_sweep();
+}
+
+/* Formats differ by the order of sums only, and each repeats its bits. */
+static void formats_train_the_same_ticket(void) {
+    struct sw_fake_sink again;
+    size_t bytes = 0, n = 0;
+    open_sweep(formats);
+    run_all();
+    sw_fake_sink_init(&again);
+    struct sw_round_task dense = make_task(0);
+    SW_TEST_OK(run_task(&dense, &again));
+    const float *wanted = weights_of(&sink, row_of(0, 1, SW_CONTROL_TICKET), &bytes);
+    for (int64_t trial = 0; trial < 5; trial++) {
+        int64_t row = row_of(trial, 1, SW_CONTROL_TICKET);
+        struct sw_round_task task = make_task(row);
+        SW_TEST_OK(run_task(&task, &again));
+        const float *weights = weights_of(&sink, row, &n);
+        CU_ASSERT_EQUAL_FATAL(n, bytes);
+        CU_ASSERT_TRUE(sw_test_close(weights, wanted, n / sizeof *weights, 1e-3, 1e-3));
+        CU_ASSERT_EQUAL(memcmp(weights, weights_of(&again, row, NULL), n), 0);
+    }
+    sw_fake_sink_fini(&again);
+    close_sweep();
+}
+
 static CU_TestInfo controls[] = {
     {"controls hand over the masks they make", controls_hand_over_the_masks_they_make},
     CU_TEST_INFO_NULL,
@@ -349,7 +404,13 @@ static CU_TestInfo interruption[] = {
     {"rounds of units come to the same in pieces", rounds_of_units_come_to_the_same_in_pieces},
     CU_TEST_INFO_NULL,
 };
+static CU_TestInfo storage[] = {
+    {"rounds are stored as the sweep says", rounds_are_stored_as_the_sweep_says},
+    {"formats train the same ticket", formats_train_the_same_ticket},
+    CU_TEST_INFO_NULL,
+};
 static CU_SuiteInfo suites[] = {
+    {"storage", NULL, NULL, NULL, NULL, storage},
     {"interruption", NULL, NULL, NULL, NULL, interruption},
     {"controls", NULL, NULL, NULL, NULL, controls},
     {"rewinding", NULL, NULL, NULL, NULL, rewinding},
