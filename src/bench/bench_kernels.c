@@ -96,7 +96,7 @@ static void report(const struct contest *contest, int64_t batch, double sparsity
             double *times = contest->times[f * SW_BENCH_PRODUCTS + i];
             double median = sw_bench_median(times, contest->n);
             double gflops = 2e-9 * (double) layer->nnz * (double) batch / median;
-            *out++ = (struct sw_bench_kernel){
+            *out = (struct sw_bench_kernel){
                 .name = sw_bench_products[i].name,
                 .format = layer->format,
                 .out = layer->out,
@@ -109,6 +109,7 @@ static void report(const struct contest *contest, int64_t batch, double sparsity
                 .ratio = sgemm > 0 ? gflops / sgemm : 0,
                 .sgemm_gflops = sgemm,
             };
+            out++;
         }
     }
 }
