@@ -19,10 +19,11 @@ struct sw_bench_step_options {
     int64_t input_shape[3]; /* [channels, height, width]; {0, 0, 0}: what the model is known for */
     int64_t classes;
     int64_t batch;
-    double sparsity;         /* share that a random mask removes of what is removed as one */
-    const char *granularity; /* what that is: a word of prune.granularity */
-    int64_t steps;           /* timed steps, after two that are not */
-    double seconds;          /* stop early, with at least 3 steps, after that long; 0: never */
+    double sparsity;               /* share that a random mask removes of what is removed as one */
+    struct sw_net_storage storage; /* all zero: as trainings choose */
+    const char *granularity;       /* what that is: a word of prune.granularity */
+    int64_t steps;                 /* timed steps, after two that are not */
+    double seconds; /* stop early, with at least 3 steps, after that long; 0: never */
     int threads;
     enum sw_isa isa;
 };

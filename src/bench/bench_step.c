@@ -144,7 +144,8 @@ static enum sw_status open_device(struct bench *bench) {
     const struct sw_bench_step_options *options = bench->options;
     int64_t channels = bench->features / bench->plane;
     SW_TRY(sw_bench_open_hal(options->backend, options->threads, options->isa, &bench->hal));
-    SW_TRY(sw_net_create(bench->hal, &bench->arch, bench->mask, options->batch, &bench->net));
+    SW_TRY(sw_net_create_as(bench->hal, &bench->arch, bench->mask, options->batch,
+                            &options->storage, &bench->net));
     SW_TRY(sw_net_set_theta(bench->net, bench->theta));
     SW_TRY(sw_hal_wrap(bench->hal, bench->images, bench->samples * bench->features,
                        &bench->device_images));

@@ -6,24 +6,33 @@
 #include "plan_report.h"
 #include "sweepstake/bench.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 
-/* Rates of one network and batch size, in FLOP/s, at a few shares of kept weights. */
-enum { POINTS = 3, MAX_NETWORKS = 4 };
+/* Rates of one network, batch size and way to store weights, in FLOP/s, at a few shares of kept weights.
+ */
+enum { POINTS = 3, MAX_NETWORKS = 8 };
 #define MAX_BYTES ((int64_t) 4 << 30) /* of a training that is tried here */
 static const double densities[POINTS] = {1.0, 0.2, 0.02};
 
 struct rates {
     int64_t arch, batch;
+    struct sw_net_storage storage;
     double flops_per_second[POINTS];
 };
 
-static enum sw_status measure(const struct sw_arch *arch, int64_t batch, enum sw_isa isa,
-                              struct rates *out) {
+/* What is removed as one, for masks like a trial's. Units leave a smaller dense network. */
+static const char *granularity_of(const struct sw_trial_spec *spec) {
+    return strcmp(spec->prune_granularity, "neuron") == 0 ? "weight" : spec->prune_granularity;
+}
+
+static enum sw_status measure(const struct sw_arch *arch, const struct sw_trial_spec *spec,
+                              enum sw_isa isa, struct rates *out) {
     struct sw_bench_step_options options = {.model = arch->model,
                                             .backend = "cpu",
-                                            .granularity = "weight",
+                                            .granularity = granularity_of(spec),
+                                            .storage = out->storage,
                                             .classes = arch->classes,
-                                            .batch = batch,
+                                            .batch = out->batch,
                                             .steps = 200,
                                             .seconds = 0.05,
                                             .threads = 1,
@@ -50,20 +59,26 @@ static double rate_at(const struct rates *rates, double density) {
     return rate[POINTS - 1];
 }
 
+static bool is_same(const struct rates *a, const struct rates *b) {
+    return a->arch == b->arch && a->batch == b->batch && a->storage.forced == b->storage.forced &&
+           a->storage.format == b->storage.format && a->storage.block == b->storage.block;
+}
+
 /* The rates of a round's network, measured when it is met first; NULL when there are too many, or when
  * training it here would take too much memory and time for a plan. */
 static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                                  enum sw_isa isa, struct rates *known, int *n,
                                  const struct rates **out) {
-    int64_t batch = sweep->trials[round->trial].train_batch;
+    const struct sw_trial_spec *spec = &sweep->trials[round->trial];
+    struct rates wanted = {.arch = round->arch, .batch = spec->train_batch};
+    sw_prune_storage(spec, SW_CONTROL_TICKET, &wanted.storage);
     *out = NULL;
     for (int i = 0; i < *n; i++)
-        if (known[i].arch == round->arch && known[i].batch == batch) *out = &known[i];
+        if (is_same(&known[i], &wanted)) *out = &known[i];
     if (*out != NULL || *n == MAX_NETWORKS || round->rank_bytes > MAX_BYTES) return SW_OK;
     struct rates *slot = &known[*n];
-    slot->arch = round->arch;
-    slot->batch = batch;
-    SW_TRY(measure(&sweep->archs[round->arch], batch, isa, slot));
+    *slot = wanted;
+    SW_TRY(measure(&sweep->archs[round->arch], spec, isa, slot));
     (*n)++;
     *out = slot;
     return SW_OK;

@@ -267,6 +267,40 @@ grid:
             digests[ranks, threads] = self.digest(store)
         self.assertEqual(len(set(digests.values())), 1, digests)
 
+    FORMATS = """prune: {granularity: block4, rounds: 2, rate: 0.4}
+control: [shuffle]
+grid: {train.format: [auto, dense, csr, csc, coo, bsr]}
+"""
+
+    def test_formats_train_the_same_tickets(self):
+        sweep = self.write("formats.yaml", BASE + self.FORMATS)
+        digests = set()
+        for ranks, threads in ((1, 1), (3, 2)):
+            store = self.path(f"formats-{ranks}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1)
+        plain = Plain(store)
+        self.assertEqual(len(plain.rounds), 1 + 6 * 4)  # the dense round is one for all of them
+        letters, masks = {}, {}
+        for trial, settings in enumerate(plain.trials):
+            _, first, second = plain.tickets(trial)
+            name = text(settings["train.format"])
+            letters[name] = text(plain.rounds[second]["inference_format"])[:2]
+            masks[name] = plain.masks(first)
+        self.assertEqual({name: letters[name] for name in ("dense", "csr", "csc", "coo", "bsr")},
+                         {"dense": "dd", "csr": "cc", "csc": "tt", "coo": "oo", "bsr": "bb"})
+        for name, found in masks.items():  # round 1 prunes the shared dense round
+            for param, mask in found.items():
+                np.testing.assert_array_equal(mask, masks["dense"][param], f"{name} {param}")
+
+    def test_blocks_need_tickets_of_blocks(self):
+        for settings, message in (("train.format: bsr\n", "right are csr or auto"),
+                                  ("train.format: bsr\nprune.granularity: block8\ncontrol: [random]\n", "control shuffle"),
+                                  ("train.block_size: 8\nprune.granularity: block4\n", "at most 4")):
+            error = self.run_ok("plan", self.write("refused.yaml", BASE + settings), code=1).stderr
+            self.assertIn(message, error)
+
     def test_a_step_beyond_the_training_is_refused(self):
         sweep = self.write("late.yaml", BASE + "rewind: {to: 60}\n")
         error = self.run_ok("plan", sweep, code=1).stderr
