@@ -32,6 +32,8 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     /* Snapshots that it takes, or the one that it begins with: in shared memory, and its own. */
     int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
+    if (round->control == SW_CONTROL_TICKET)
+        pruning += sw_prune_bytes(spec, arch, round->round, plan->source->isa);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +

@@ -43,6 +43,7 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
         return SW_FAIL(SW_CONFIG,
                        "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
                        arch->model, (long long) kind->side, (long long) kind->side);
+    SW_TRY(sw_criterion_check(spec, arch, key));
     return sw_storage_check(spec, arch, key);
 }
 

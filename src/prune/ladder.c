@@ -164,6 +164,32 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
     return rounds;
 }
 
+/* Counts on the way from one mask to the next in several steps fall exponentially: count = from *
+ * (to / from)^(step / steps). Only products: pow() is not the same on every machine. */
+static double power(double base, int64_t exponent) {
+    double product = 1;
+    for (; exponent > 0; exponent >>= 1, base *= base)
+        if ((exponent & 1) != 0) product *= base;
+    return product;
+}
+
+/* The number in 0..1 whose n-th power is `share`, by bisection down to the last bit. */
+static double root_of(double share, int64_t n) {
+    double low = 0, high = 1;
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+        *(power(middle, n) < share ? &low : &high) = middle;
+    }
+    return high;
+}
+
+int64_t sw_ladder_between(int64_t from, int64_t to, int64_t step, int64_t steps) {
+    if (step >= steps || from <= to) return to;
+    double factor = root_of((double) to / (double) from, steps);
+    int64_t count = round_half_up(power(factor, step) * (double) from);
+    return count > to ? count : to;
+}
+
 /* ---- before rounding ------------------------------------------------------------------------ */
 
 /* Share of a layer's groups that is left, if nothing is rounded. */
