@@ -46,11 +46,11 @@ static enum sw_status check_group_score(const struct sw_trial_spec *spec,
 /* Every layer that loses weights needs scales to tell which. */
 static enum sw_status check_norms(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
     struct sw_ladder ladder;
-    sw_ladder_climb(spec, arch, 0, &ladder);
+    sw_ladder_climb(spec, arch, spec->prune_rounds, &ladder);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l), *scale = NULL;
         int64_t pool = ladder.pool_of[l];
-        if (pool < 0 || ladder.pool[pool].rate == 0) continue;
+        if (pool < 0 || ladder.pool[pool].kept == ladder.pool[pool].size) continue;
         SW_TRY(sw_find_scale(arch, layer, &scale));
         if (scale == NULL)
             return SW_FAIL(SW_CONFIG,
