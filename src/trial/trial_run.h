@@ -42,6 +42,16 @@ void sw_trial_release(struct sw_trial_run *run);
  * round that hands them over, else those that the mask keeps, and none when the training begins with
  * weights of a later step. A reinit control draws its own. Errors: SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_start.c: draw them: those that `mask` keeps, or all. Errors: SW_CONFIG (distribution). */
+enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) SW_NODISCARD;
+/* trial_start.c: the mask of another row, which keeps as many weights of every layer as was planned. Errors:
+ * what the sink returns, SW_DAMAGED. */
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row,
+                                  const int64_t *planned, uint8_t *mask) SW_NODISCARD;
+void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask);
+/* trial_prune.c: the mask of a ticket, from its parent's or, without a parent, from the initial weights; alerts
+ * where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns, SW_DAMAGED, those of sw_prune_round. */
+enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: memory for snapshots, or one of round 0. Errors: SW_NOMEM, what the sink returns. */
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
