@@ -180,6 +180,8 @@ enum sw_status sw_net_get_logits(const struct sw_net *net, int64_t batch, float 
 const struct sw_net_param *sw_net_params(const struct sw_net *net, int64_t *n_params);
 struct sw_hal *sw_net_hal(const struct sw_net *net);
 const struct sw_arch *sw_net_arch(const struct sw_net *net); /* borrowed */
+const uint8_t *
+sw_net_mask(const struct sw_net *net); /* [arch->mask_bytes] what it keeps; borrowed */
 enum sw_layer_format sw_net_layer_format(const struct sw_net *net, int64_t layer);
 void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 

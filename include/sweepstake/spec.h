@@ -53,7 +53,10 @@ enum sw_registry {
     SW_REGISTRY_CONTROL,
     SW_REGISTRY_MONITOR,
     SW_REGISTRY_FORMAT,
-    SW_REGISTRY_BLOCK_SIZE
+    SW_REGISTRY_BLOCK_SIZE,
+    SW_REGISTRY_LR_RULE,
+    SW_REGISTRY_REWIND,
+    SW_REGISTRY_CLIP
 };
 
 #define SW_TYPE_INT(member) int64_t member;
@@ -182,6 +185,7 @@ struct sw_layer_record {
     double weight_norm;   /* L2 norm of the trained survivors */
     double gradient_norm; /* L2 norm of the last watched gradient; NaN when unwatched */
     double gradient_rms;  /* that norm over sqrt(nnz) */
+    double clipped;       /* share of steps whose gradient was clipped; NaN without train.clip */
     char format[8];       /* "dense", "csr", "bsr8" */
 };
 

@@ -104,9 +104,10 @@ struct sw_round_plan {
     int64_t arch;    /* index into sweep->archs */
     int64_t data;    /* index into sweep->datas */
     int64_t theta0_owner; /* row that writes its initial weights (its own row, or an earlier one) */
-    int64_t rewind_to;    /* step that its training begins with; 0 from initial weights */
+    int64_t rewind_to;    /* step that its training begins with; 0 from the start of the schedule */
     int64_t theta_k_owner; /* row that writes the weights it begins with: its round 0; -1 when
-                              those are its initial weights */
+                              those are its initial weights, or its parent's trained ones
+                              (sw_round_keeps_weights) */
     int64_t theta_k_index; /* which of that row's snapshots; -1 when none */
     int64_t snapshots;     /* weights that this row keeps for others to rewind to */
     int64_t mask_owner;    /* row that writes its mask: its own, or the ticket's for a control that
@@ -158,6 +159,10 @@ void sw_sweep_fini(struct sw_sweep *sweep);
 /* Row of a trial's training, -1 when it has none. */
 int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
                      enum sw_control control);
+
+/* Does a round begin with its parent's trained weights (rewind.mode learning-rate, fine-tune)? Its
+ * theta_k_owner is -1 then, and rewind_to is its place in the schedule only. */
+bool sw_round_keeps_weights(const struct sw_trial_spec *spec, const struct sw_round_plan *round);
 
 /* Bytes of one element of a section. */
 size_t sw_section_element_bytes(enum sw_section section);

@@ -11,6 +11,7 @@ static const struct group groups[] = {
     {"data.name", "data."},
     {"train.optimizer.name", "train.optimizer."},
     {"train.schedule.name", "train.schedule."},
+    {"train.clip.kind", "train.clip."},
     {"prune.criterion", "prune."},
 };
 

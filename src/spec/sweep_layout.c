@@ -49,6 +49,11 @@ int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
         ->trial_rounds[(trial * sweep->rounds_wide + round) * SW_CONTROL_COUNT + (int64_t) control];
 }
 
+bool sw_round_keeps_weights(const struct sw_trial_spec *spec, const struct sw_round_plan *round) {
+    return round->round > 0 && round->control == SW_CONTROL_TICKET &&
+           strcmp(spec->rewind_mode, "weights") != 0;
+}
+
 int64_t sw_sweep_snapshots(const struct sw_sweep *sweep, int64_t row, int64_t *steps) {
     int64_t n = sweep->rounds[row].snapshots;
     for (int64_t i = row; n > 0 && i < sweep->n_rounds; i++)

@@ -71,13 +71,14 @@ void sw_optimizer_state_fini(struct sw_optimizer_state *state) {
 }
 
 enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state, struct sw_net *net,
-                                         const struct sw_trial_spec *spec, int64_t step,
-                                         double lr) {
+                                         const struct sw_trial_spec *spec, int64_t step, double lr,
+                                         const double *lr_factors) {
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
     for (int64_t p = 0; p < n_params; p++)
         if (sw_role_is_trained(params[p].param->role))
             SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p],
-                                            state->params[p].buffer, step, lr));
+                                            state->params[p].buffer, step,
+                                            lr_factors != NULL ? lr * lr_factors[p] : lr));
     return SW_OK;
 }

@@ -33,7 +33,7 @@ enum sw_status sw_optimizer_state_init(struct sw_net *net, const struct sw_trial
                                        struct sw_optimizer_state *out) SW_NODISCARD;
 void sw_optimizer_state_fini(struct sw_optimizer_state *state);
 
-/* Update all parameters; `step` counts from 1. */
+/* Update all parameters; `step` counts from 1; `lr_factors` [n_params] or NULL, on the rate of each. */
 enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state, struct sw_net *net,
-                                         const struct sw_trial_spec *spec, int64_t step,
-                                         double lr) SW_NODISCARD;
+                                         const struct sw_trial_spec *spec, int64_t step, double lr,
+                                         const double *lr_factors) SW_NODISCARD;

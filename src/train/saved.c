@@ -25,9 +25,18 @@ int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, int64_t survivors
            sw_train_state_bytes(spec, survivors);
 }
 
+static int64_t clip_bytes(const struct sw_training *training) {
+    return sw_train_clip_bytes(training->spec, sw_net_arch(training->net)->n_layers);
+}
+
+/* All of a training after that many evaluations. */
+static int64_t all_bytes(const struct sw_training *training, int64_t points) {
+    return sw_train_saved_bytes(training->spec, sw_net_survivors(training->net), points) +
+           clip_bytes(training);
+}
+
 int64_t sw_train_bytes_now(const struct sw_training *training) {
-    return sw_train_saved_bytes(training->spec, sw_net_survivors(training->net),
-                                training->outcome.points);
+    return all_bytes(training, training->outcome.points);
 }
 
 static int64_t curve_bytes(int64_t points) {
@@ -89,6 +98,7 @@ enum sw_status sw_train_save(const struct sw_training *training, void *out, int6
         next += array;
         SW_TRY(get_state(training, s, next));
     }
+    sw_clip_save(&training->clip, next + array);
     return SW_OK;
 }
 
@@ -122,14 +132,16 @@ static bool is_duration(double seconds) {
 
 /* A state of this very training? Whatever passes is safe to go on with. */
 static bool fits(const struct sw_training *training, const struct saved_header *header,
-                 int64_t bytes) {
+                 const char *from, int64_t bytes) {
     const struct saved_header now = describe(training);
+    const char *clipping = from + bytes - clip_bytes(training);
     return header->steps == now.steps && header->done > training->hooks.first_step &&
            header->done <= now.steps && header->points == points_after(training, header->done) &&
            header->samples == samples_after(training, header->done) &&
            header->survivors == now.survivors && header->states == now.states &&
            is_duration(header->train_seconds) && is_duration(header->evaluate_seconds) &&
-           bytes == sw_train_saved_bytes(training->spec, now.survivors, header->points);
+           bytes == all_bytes(training, header->points) &&
+           sw_clip_fits(&training->clip, clipping, header->done - training->hooks.first_step);
 }
 
 static void put_back(struct sw_training *training, const struct saved_header *header) {
@@ -150,7 +162,7 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
         return SW_FAIL(SW_DAMAGED, "a saved training has at least %zu bytes, not %lld",
                        sizeof header, (long long) bytes);
     memcpy(&header, next, sizeof header);
-    if (!fits(training, &header, bytes))
+    if (!fits(training, &header, from, bytes))
         return SW_FAIL(SW_DAMAGED, "%lld bytes that are no state of this training",
                        (long long) bytes);
     const int64_t array = header.survivors * FLOAT_BYTES;
@@ -162,6 +174,7 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
         next += array;
         SW_TRY(set_state(training, s, next));
     }
+    sw_clip_restore(&training->clip, next + array);
     put_back(training, &header);
     *done = header.done;
     return SW_OK;

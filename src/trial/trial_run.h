@@ -13,13 +13,16 @@ struct sw_trial_run {
     const struct sw_trial_place *place;
     const struct sw_sink *sink;
     /* What it makes; owned. */
+    struct sw_trial_spec spec; /* the task's, as this round has it (sw_train_round_spec) */
     struct sw_arch arch;
     float *theta0;     /* [parameters] */
     bool theta0_whole; /* also where the mask keeps nothing */
     float *theta_k;    /* weights of the steps that others rewind to, [plan.snapshots * parameters];
                             or those that this round begins with, [parameters] */
     int64_t snapshots; /* of the former, taken so far */
-    uint8_t *mask;     /* [mask_bytes] */
+    struct sw_lr_prune prune; /* what the prune did; of norms only where trained weights are kept */
+    double *lr_factors;       /* [n_params] on the rate of each parameter; NULL: none */
+    uint8_t *mask;            /* [mask_bytes] */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
@@ -54,6 +57,13 @@ void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int6
  * Fills in `kept` and alerts where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns,
  * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_rates.c: with rewind.mode learning-rate or fine-tune, keep the parent's trained weights to begin
+ * with, and what the prune took of them; `survivors` as the parent handed them over. */
+void sw_trial_take_parent(struct sw_trial_run *run, const uint8_t *parent_mask,
+                          const float *survivors);
+/* trial_rates.c: learning rates of this round, once its mask is known. */
+enum sw_status sw_trial_make_rates(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:

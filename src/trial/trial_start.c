@@ -14,9 +14,10 @@
 /* The plan and this process must mean the same network and the same training. */
 static enum sw_status check_task(const struct sw_trial_run *run) {
     const struct sw_round_task *task = run->task;
-    int64_t steps = sw_train_steps(&task->spec, run->data->count[SW_SPLIT_TRAIN]);
+    int64_t steps = sw_train_steps(&run->spec, run->data->count[SW_SPLIT_TRAIN]);
     int64_t first = task->plan.rewind_to;
-    int64_t points = sw_train_curve_points_from(&task->spec, first, steps);
+    int64_t points = sw_train_curve_points_from(&run->spec, first, steps);
+    bool keeps = sw_round_keeps_weights(&run->spec, &task->plan);
     if (task->n_layers != run->arch.n_layers)
         return SW_FAIL(SW_INTERNAL, "the task has %lld layers, its model %s has %lld",
                        (long long) task->n_layers, run->arch.model, (long long) run->arch.n_layers);
@@ -26,7 +27,7 @@ static enum sw_status check_task(const struct sw_trial_run *run) {
                        (long long) task->plan.steps, (long long) task->plan.curve_points,
                        (long long) steps, (long long) points);
     if (first < 0 || (first > 0 && first >= steps) ||
-        (first > 0) != (task->plan.theta_k_owner >= 0))
+        (first > 0 && !keeps) != (task->plan.theta_k_owner >= 0))
         return SW_FAIL(SW_INTERNAL,
                        "the task begins with step %lld of %lld, with weights of row %lld",
                        (long long) first, (long long) steps, (long long) task->plan.theta_k_owner);
@@ -44,8 +45,10 @@ static enum sw_status alloc_run(struct sw_trial_run *run) {
 }
 
 enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
-    const struct sw_trial_spec *spec = &run->task->spec;
+    const struct sw_trial_spec *spec = &run->spec;
     const struct sw_data_info *info = &run->data->info;
+    sw_train_round_spec(&run->task->spec, run->task->plan.round, run->data->count[SW_SPLIT_TRAIN],
+                        &run->spec);
     SW_TRY(sw_arch_create(spec->model_name, info->shape, info->classes, &run->arch));
     SW_TRY(check_task(run));
     SW_TRY(alloc_run(run));
@@ -62,6 +65,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     sw_net_destroy(&run->net);
     SW_FREE(&run->theta0);
     SW_FREE(&run->theta_k);
+    SW_FREE(&run->lr_factors);
     SW_FREE(&run->mask);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
@@ -102,7 +106,8 @@ static enum sw_status draw_theta0(struct sw_trial_run *run, const uint8_t *mask)
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
-    if (run->theta0_whole || (!hands_over && plan->theta_k_owner >= 0)) return SW_OK;
+    bool looked_at = plan->theta_k_owner < 0 && !sw_round_keeps_weights(&run->spec, plan);
+    if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
     return draw_theta0(run, hands_over ? NULL : run->mask);
 }
 
@@ -113,7 +118,7 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
 static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *mask,
                                  const int64_t *planned, int64_t row) {
     const struct sw_arch *arch = &run->arch;
-    bool exact = sw_prune_known(&run->task->spec) == SW_PRUNE_KNOWS_LAYERS;
+    bool exact = sw_prune_known(&run->spec) == SW_PRUNE_KNOWS_LAYERS;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         const uint8_t *bits = mask + layer->mask_offset;
@@ -138,7 +143,7 @@ static enum sw_status count_mask(struct sw_trial_run *run) {
         run->kept[l] = sw_mask_count(run->mask + layer->mask_offset, layer->count);
         total += run->kept[l];
     }
-    bool exact = sw_prune_known(&run->task->spec) != SW_PRUNE_KNOWS_BOUNDS;
+    bool exact = sw_prune_known(&run->spec) != SW_PRUNE_KNOWS_BOUNDS;
     if (exact ? total != plan->nnz : total > plan->nnz)
         return SW_FAIL(SW_DAMAGED, "the mask of row %lld keeps %lld weights, planned are %s%lld",
                        (long long) plan->row, (long long) total, exact ? "" : "at most ",
@@ -196,14 +201,15 @@ static enum sw_status prune_parent(struct sw_trial_run *run) {
     uint8_t *mask = NULL;
     float *survivors = NULL;
     enum sw_status status = SW_OK;
-    const struct sw_criterion *criterion = sw_criterion_find(run->task->spec.prune_criterion);
+    const struct sw_criterion *criterion = sw_criterion_find(run->spec.prune_criterion);
     SW_TRY_TO(load_parent(run, &mask, &survivors), status, cleanup);
     if (criterion != NULL && criterion->uses_theta0)
         SW_TRY_TO(draw_theta0(run, NULL), status, cleanup);
-    SW_TRY_TO(sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, mask, survivors,
+    SW_TRY_TO(sw_prune_round(&run->spec, &run->arch, run->task->plan.round, mask, survivors,
                              run->theta0, run->mask, &report),
               status, cleanup);
     report_floors(run, &report);
+    sw_trial_take_parent(run, mask, survivors);
 cleanup:
     SW_FREE(&mask);
     SW_FREE(&survivors);
@@ -219,7 +225,7 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
     SW_TRY_TO(load(run, SW_SECTION_MASK, ticket, bytes), status, cleanup);
     SW_TRY_TO(check_mask(run, ticket, run->task->parent_kept, plan->parent), status, cleanup);
-    SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
+    SW_TRY_TO(sw_prune_control_mask(&run->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
 cleanup:
