@@ -135,7 +135,11 @@ struct sw_sweep {
     size_t text_bytes;
     char *overrides;         /* "key=value\n" per --set, in order; owned, "" when none */
     struct sw_digest digest; /* of text and overrides */
-    char *canonical; /* canonical text of every trial, for comparing plans on resume; owned */
+    char recipe[32];         /* "" without one */
+    char *
+        recipe_report; /* one line per row of the recipe: what it set ("key: value"), what overrode it
+                            ("key: value -> other by line 7"), what is unavailable; owned, or NULL */
+    char *canonical;   /* canonical text of every trial, for comparing plans on resume; owned */
     int64_t n_trials;
     struct sw_trial_spec *trials; /* owned */
     int64_t n_archs;
@@ -238,6 +242,8 @@ struct sw_round_task {
     int64_t n_layers;
     int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
+    int64_t dense_row; /* its round 0, and evaluations of that; for monitors that compare with it */
+    int64_t dense_points;
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
 };

@@ -29,6 +29,14 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
     }
 }
 
+/* A setting of its own would be read and ignored. */
+static void check_evaluations(struct sw_plan *plan, int64_t trial) {
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, "train.evaluate.every");
+    if (plan->sweep.trials[trial].train_evaluate_epochs == SW_INT_NULL || place.line == 0) return;
+    sw_plan_report(plan, place,
+                   "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
+}
+
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
 
 /* What they say of their settings. */
@@ -232,6 +240,7 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
 /* Output units are never removed, so that their rate would be read and ignored. */
 static void check_output_rate(struct sw_plan *plan) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
+    if (plan->base[sw_plan_find_field(plan, "prune.output_rate")].recipe) return;
     for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
         if (strcmp(plan->sweep.trials[trial].prune_granularity, "neuron") != 0) return;
     if (place.line > 0)
@@ -246,6 +255,7 @@ static void check_output_rate(struct sw_plan *plan) {
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
+    check_evaluations(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;

@@ -70,6 +70,7 @@ struct sw_plan_node {
 struct sw_plan_setting {
     int64_t field; /* index into the fields of spec */
     bool present;
+    bool recipe;      /* set by the recipe, not by a person */
     const char *text; /* canonical, as sw_spec_set reads it; NULL when it was wrong */
     struct sw_plan_place place;
     struct sw_plan_setting *next; /* of the same point */
@@ -106,6 +107,8 @@ struct sw_plan {
     struct sw_plan_axis *axes;
     struct sw_plan_place train_place; /* key `train` of the file */
     struct sw_plan_place grid_place;
+    const struct sw_recipe *recipe; /* or NULL */
+    struct sw_plan_place recipe_place;
 
     struct sw_sweep sweep; /* what is being made */
     int64_t *trial_arch;   /* [n_trials] index into sweep.archs, -1 unknown; owned */
@@ -187,6 +190,13 @@ enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *poin
                                 const char *prefix, const struct sw_plan_node *map) SW_NODISCARD;
 enum sw_status sw_plan_read_entry(struct sw_plan *plan, struct sw_plan_point *point,
                                   const char *prefix, const struct sw_plan_node *node) SW_NODISCARD;
+
+/* ---- plan_recipe.c -------------------------------------------------------------------------- */
+
+/* The key `recipe`. */
+void sw_plan_read_recipe(struct sw_plan *plan, const struct sw_plan_node *node);
+/* Set what is not set, once file and --set are read. */
+enum sw_status sw_plan_apply_recipe(struct sw_plan *plan) SW_NODISCARD;
 
 /* ---- plan_grid.c ---------------------------------------------------------------------------- */
 

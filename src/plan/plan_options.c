@@ -120,7 +120,7 @@ static void check_setting(struct sw_plan *plan, const struct group *group, int64
                           const struct sw_plan_setting *setting, const struct names *names) {
     const char *key = plan->fields[setting->field].key;
     enum sw_registry registry = plan->fields[name_field].registry;
-    if (setting->field == name_field || !is_below(key, group->prefix)) return;
+    if (setting->recipe || setting->field == name_field || !is_below(key, group->prefix)) return;
     if (!is_option(registry, key)) return;
     for (size_t i = 0; i < names->n; i++)
         if (takes(registry, names->name[i], key)) return;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sweepstake/monitor.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/system.h"
 #include "sweepstake/text.h"
@@ -196,6 +197,8 @@ static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_r
     task->plan = *plan;
     task->data = sweep->datas[plan->data];
     task->n_layers = arch->n_layers;
+    task->dense_row = sw_sweep_row(sweep, plan->trial, 0, SW_CONTROL_TICKET);
+    task->dense_points = sweep->rounds[task->dense_row].curve_points;
     (void) sw_sweep_snapshots(sweep, row, task->snapshot_step);
     int64_t layer = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
@@ -227,7 +230,7 @@ static void add_snapshot(const struct sw_sweep *sweep, const struct sw_round_pla
 }
 
 /* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
- * weights of their round 0. */
+ * weights of their round 0, and be compared with it. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
                                         const struct sw_round_task *task) {
     struct sw_parcel_need need = {.task = task};
@@ -236,6 +239,8 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     if (task->plan.control == SW_CONTROL_TICKET)
         add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
     if (task->plan.theta_k_owner >= 0) add_snapshot(sweep, &task->plan, &need);
+    if (sw_monitors_need_dense(task->spec.monitor))
+        add_input(sweep, task->dense_row, SW_SECTION_CURVES, &need);
     return need;
 }
 

@@ -31,6 +31,7 @@ void sw_sweep_fini(struct sw_sweep *sweep) {
     SW_FREE(&sweep->text);
     SW_FREE(&sweep->overrides);
     SW_FREE(&sweep->canonical);
+    SW_FREE(&sweep->recipe_report);
     SW_FREE(&sweep->trials);
     SW_FREE(&sweep->archs);
     SW_FREE(&sweep->datas);

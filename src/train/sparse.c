@@ -77,10 +77,8 @@ static void set_fine_tuning(const struct sw_trial_spec *dense, int64_t images,
     out->train_schedule_warmup_fraction = 0;
 }
 
-void sw_train_round_spec(const struct sw_trial_spec *spec, int64_t round, int64_t images,
-                         struct sw_trial_spec *out) {
-    *out = *spec;
-    if (round == 0) return;
+static void set_pruned(const struct sw_trial_spec *spec, int64_t images,
+                       struct sw_trial_spec *out) {
     if (is_fine_tuning(spec)) set_fine_tuning(spec, images, out);
     out->train_optimizer_lr *= spec->train_sparse_lr_factor;
     out->train_optimizer_weight_decay *= spec->train_sparse_decay_factor;
@@ -89,6 +87,15 @@ void sw_train_round_spec(const struct sw_trial_spec *spec, int64_t round, int64_
         out->train_schedule_warmup_fraction = spec->train_sparse_warmup_fraction;
     if (!isnan(spec->train_sparse_warmup_start))
         out->train_schedule_warmup_start = spec->train_sparse_warmup_start;
+}
+
+void sw_train_round_spec(const struct sw_trial_spec *spec, int64_t round, int64_t images,
+                         struct sw_trial_spec *out) {
+    *out = *spec;
+    if (round > 0) set_pruned(spec, images, out);
+    if (spec->train_evaluate_epochs == SW_INT_NULL) return;
+    int64_t every = spec->train_evaluate_epochs * sw_train_epoch_steps(out, images);
+    out->train_evaluate_every = every > 0 ? every : 1;
 }
 
 /* ---- rules after pruning ----------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct sw_trial_run {
     double *gradient_norm;          /* [n_layers] */
     struct sw_layer_record *layers; /* [n_layers] */
     struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
+    struct sw_curve_point *dense;   /* curve of round 0, where a monitor needs it */
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;

@@ -44,6 +44,20 @@ static enum sw_status alloc_run(struct sw_trial_run *run) {
     return SW_ALLOC(&run->alerts, SW_ALERTS_MAX, "alerts");
 }
 
+/* What monitors compare with. */
+static enum sw_status load_dense(struct sw_trial_run *run) {
+    const struct sw_round_task *task = run->task;
+    if (task->plan.round == 0 || !sw_monitors_need_dense(run->spec.monitor)) return SW_OK;
+    const size_t points = (size_t) task->dense_points;
+    SW_TRY(SW_ALLOC(&run->dense, points, "the dense network's curve"));
+    SW_TRY(run->sink->load(run->sink->context, task->dense_row, SW_SECTION_CURVES, 0, run->dense,
+                           points * sizeof *run->dense));
+    run->watch.dense = run->dense;
+    run->watch.n_dense = task->dense_points;
+    run->watch.dense_end = strcmp(run->spec.rewind_mode, "fine-tune") == 0;
+    return SW_OK;
+}
+
 enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
     const struct sw_trial_spec *spec = &run->spec;
     const struct sw_data_info *info = &run->data->info;
@@ -57,6 +71,9 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
     run->watch.alerts = run->alerts;
     run->watch.gradient_norm = run->gradient_norm;
     run->watch.evaluate_every = spec->train_evaluate_every;
+    run->watch.sparsity = run->task->plan.sparsity_requested;
+    run->watch.first_step = run->task->plan.rewind_to;
+    SW_TRY(load_dense(run));
     sw_trial_plan_record(run->task, &run->arch, run->place, &run->record);
     return SW_OK;
 }
@@ -71,6 +88,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->gradient_norm);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
+    SW_FREE(&run->dense);
     SW_FREE(&run->checkpoint);
     sw_arch_fini(&run->arch);
 }

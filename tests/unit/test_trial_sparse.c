@@ -1,5 +1,6 @@
 /* What pruned rounds do with settings of their own: rates, batches, weights that are kept. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../support/test_main.h"
@@ -196,6 +197,76 @@ static void smupar_moves_hidden_layers_further(void) {
     trial_lab_close(&lab);
 }
 
+/* ---- monitors ------------------------------------------------------------------------------------ */
+
+static const struct sw_alert *find_alert(int64_t row, const char *monitor, const char *part) {
+    size_t bytes = 0;
+    const struct sw_alert *alerts = sw_fake_sink_get(&lab.sink, row, SW_SECTION_ALERTS, &bytes);
+    for (size_t i = 0; i < bytes / sizeof *alerts; i++)
+        if (strcmp(alerts[i].monitor, monitor) == 0 && strstr(alerts[i].message, part) != NULL)
+            return &alerts[i];
+    return NULL;
+}
+
+/* The first evaluation at which the dense curve, by steps, is more than 0.02 above: `batch` times as long
+ * batches, `end` compares with the last one. */
+static const struct sw_curve_point *first_loss(int64_t row, bool end) {
+    const struct sw_curve_point *dense = trial_lab_curve(&lab, 0),
+                                *curve = trial_lab_curve(&lab, row);
+    const int64_t n_dense = trial_lab_result(&lab, 0)->curve_points;
+    for (int64_t i = 1; i < trial_lab_result(&lab, row)->curve_points; i++) {
+        int64_t at = end ? n_dense - 1 : 0;
+        while (at + 1 < n_dense && dense[at + 1].epoch <= curve[i].epoch)
+            at++;
+        if (dense[at].validation_accuracy - curve[i].validation_accuracy > 0.02) return &curve[i];
+    }
+    return NULL;
+}
+
+static void a_network_that_is_worse_than_the_dense_one_is_told_of(void) {
+    static const char *const modes[] = {"weights", "learning-rate", "fine-tune"};
+    int told = 0;
+    for (int m = 0; m < 3; m++) {
+        char text[1024];
+        (void) snprintf(text, sizeof text,
+                        HEAD "train: {steps: 60, batch: 24, evaluate: {every: 10}, optimizer: "
+                             "{name: sgd, lr: 0.1, momentum: 0.9}, sparse: {batch_factor: 1.5}}\n"
+                             "prune: {rate: 0.6, rounds: 4}\nrewind: {mode: %s}\n"
+                             "monitor: [divergence, degradation]\n",
+                        modes[m]);
+        trial_lab_open(text, &lab);
+        trial_lab_run(&lab, 1);
+        CU_ASSERT_PTR_NULL(find_alert(0, "degradation", ""));
+        for (int64_t row = 1; row < lab.sweep.n_rounds; row++) {
+            const struct sw_curve_point *worse = first_loss(row, m == 2);
+            const struct sw_alert *alert = find_alert(row, "degradation", "over 2 %");
+            CU_ASSERT_EQUAL((worse != NULL), (alert != NULL));
+            if (worse == NULL || alert == NULL) continue;
+            CU_ASSERT_EQUAL(alert->step, worse->step);
+            told++;
+        }
+        trial_lab_close(&lab);
+    }
+    CU_ASSERT_TRUE(told > 0 && told < 12);
+}
+
+/* A floor holds the network 5 points and more above its target. */
+static void sparsity_that_is_off_is_told_of(void) {
+    trial_lab_open(
+        HEAD TRAIN "}\nprune: {rate: 0.5, rounds: 3, min_keep: 250}\nmonitor: [sparsity]\n", &lab);
+    trial_lab_run(&lab, 1);
+    CU_ASSERT_PTR_NULL(find_alert(0, "sparsity", ""));
+    const struct sw_alert *whole = find_alert(3, "sparsity", "the network");
+    const struct sw_alert *layer = find_alert(3, "sparsity", "fc2.weight");
+    const struct sw_round_results *result = trial_lab_result(&lab, 3);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    CU_ASSERT_DOUBLE_EQUAL(whole->value, result->sparsity - result->sparsity_requested, 1e-15);
+    CU_ASSERT_TRUE(whole->value < -0.05);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(layer); /* its 240 weights all stay */
+    CU_ASSERT_DOUBLE_EQUAL(layer->value, -result->sparsity_requested, 1e-15);
+    trial_lab_close(&lab);
+}
+
 /* ---- together ------------------------------------------------------------------------------------ */
 
 #define ALL                                                                                           \
@@ -203,7 +274,7 @@ static void smupar_moves_hidden_layers_further(void) {
         "train: {epochs: 3, batch: 24, evaluate: {every: 10}, optimizer: {name: adamw, lr: 1e-2, "    \
         "weight_decay: 0.1}, schedule: {name: cosine}, sparse: {lr_factor: 0.4, batch_factor: 1.25, " \
         "decay_factor: 1.25, warmup: {fraction: 0.2, start: 0.2}}}\n"                                 \
-        "prune: {rate: 0.4, rounds: 2}\n"
+        "prune: {rate: 0.4, rounds: 2}\nmonitor: [divergence, gradient-norm, sparsity, degradation]\n"
 
 static void rounds_come_to_the_same_in_pieces(void) {
     trial_lab_open(ALL "grid: {train.sparse.lr_rule: [seed_sqrt, smupar], "
@@ -260,6 +331,9 @@ static CU_TestInfo rates[] = {
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo together[] = {
+    {"a network that is worse than the dense one is told of",
+     a_network_that_is_worse_than_the_dense_one_is_told_of},
+    {"sparsity that is off is told of", sparsity_that_is_off_is_told_of},
     {"rounds come to the same in pieces", rounds_come_to_the_same_in_pieces},
     {"a pruned round has its own length", a_pruned_round_has_its_own_length},
     {"the dense round is shared", the_dense_round_is_shared},
