@@ -15,6 +15,8 @@ static const struct sw_recipe_row guide[] = {
     {"prune.rounds", "22", "20 to 30", NULL, "prunes; the last one is exact"},
     {"prune.rate", "0.1", "0.1 to 0.2", NULL, "of the remaining weights"},
     {"prune.scope", "layer", ANY, "every layer has a rate of its own"},
+    {"prune.allocation", "seed_rate_ratio", ANY, "networks of both kinds: convolutions lose more"},
+    {"prune.ratio", "1.5", "1.5 to 2", NULL, "times the rate of linear layers"},
     {"prune.output_rate", "1", ANY,
      "no rate of its own for the output layer, which would miss the target"},
     {"prune.criterion", "magnitude", ANY, "the smallest weights go"},
@@ -32,7 +34,6 @@ static const struct sw_recipe_row guide[] = {
     {"train.evaluate.epochs", "5", "5 to 10", "train.evaluate.every", "between evaluations"},
     {"monitor", "divergence,gradient-norm,sparsity,degradation", ANY,
      "alerts: gradient norm outside 1e-6 .. 1e2, sparsity 5 points off, accuracy 2 % down"},
-    {UNAVAILABLE, NULL, "conv : fc ratio 1.5 of the rates per round: not in this build"},
     {UNAVAILABLE, NULL, "blocks of 8 after a conversion at the end: not in this build"},
     {UNAVAILABLE, NULL, "gradient checkpoints every 4 to 8 layers: not in this build"},
     {UNAVAILABLE, NULL, "8-bit activations, key layers with 16 bits: not in this build"},
@@ -140,13 +141,57 @@ static enum sw_status tell_override(struct sw_plan *plan, const struct sw_recipe
     return sw_text_add(report, "line %lld\n", (long long) setting->place.line);
 }
 
+/* Has a network convolutions and linear layers? Their size does not matter. A name that is wrong will be
+ * reported. */
+static bool has_both_kinds(const char *model) {
+    static const int64_t shape[3] = {3, 32, 32};
+    struct sw_arch arch = {0};
+    bool convolutions = false, linear = false;
+    if (sw_arch_create(model, shape, 10, &arch) != SW_OK) return true;
+    for (int64_t l = 0; l < arch.n_layers; l++) {
+        bool convolution = sw_arch_layer(&arch, l)->rank == 4;
+        convolutions |= convolution;
+        linear |= !convolution;
+    }
+    sw_arch_fini(&arch);
+    return convolutions && linear;
+}
+
+/* A network of some trial that has one kind of layer only; NULL when there is none. */
+static const char *find_one_kind(const struct sw_plan *plan) {
+    int64_t field = sw_plan_find_field(plan, "model.name");
+    const struct sw_plan_setting *base = &plan->base[field];
+    const char *name = base->present ? base->text : plan->fields[field].preset;
+    for (const struct sw_plan_axis *axis = plan->axes; axis != NULL; axis = axis->next)
+        for (int64_t i = 0; i < axis->n_points; i++) {
+            const struct sw_plan_setting *at = sw_plan_point_find(&axis->points[i], field);
+            if (at == NULL || at->text == NULL) continue;
+            if (!has_both_kinds(at->text)) return at->text;
+            name = at->text;
+        }
+    return name != NULL && !has_both_kinds(name) ? name : NULL;
+}
+
+/* Does a row mean nothing here? Then it says so. */
+static bool is_for_others(struct sw_plan *plan, const struct sw_recipe_row *row,
+                          struct sw_text *report, enum sw_status *status) {
+    bool kinds = strcmp(row->key, "prune.allocation") == 0 || strcmp(row->key, "prune.ratio") == 0;
+    const char *model = kinds ? find_one_kind(plan) : NULL;
+    if (model == NULL) return false;
+    *status = sw_text_add(report, "%s: %s left out: %s has one kind of layer only\n", row->key,
+                          row->value, model);
+    return true;
+}
+
 static enum sw_status apply_row(struct sw_plan *plan, const struct sw_recipe_row *row,
                                 struct sw_text *report) {
+    enum sw_status status = SW_OK;
     const char *axis = NULL, *by = row->key;
     char text[256];
     int64_t field = sw_plan_find_field(plan, row->key);
     bool set = is_set(plan, row->key, &axis);
     if (!set && row->rival != NULL) set = is_set(plan, by = row->rival, &axis);
+    if (!set && is_for_others(plan, row, report, &status)) return status;
     if (set) SW_TRY(tell_override(plan, row, by, axis, report));
     /* Where an axis sets it for some of its values only, the recipe holds for the others. */
     if (set && (axis == NULL || by != row->key || plan->base[field].present)) return SW_OK;
