@@ -57,7 +57,8 @@ enum sw_registry {
     SW_REGISTRY_ALLOCATION,
     SW_REGISTRY_LR_RULE,
     SW_REGISTRY_REWIND,
-    SW_REGISTRY_CLIP
+    SW_REGISTRY_CLIP,
+    SW_REGISTRY_SPARSE_INIT
 };
 
 #define SW_TYPE_INT(member) int64_t member;

@@ -43,7 +43,8 @@ static void check_evaluations(struct sw_plan *plan, int64_t trial) {
 static void check_plugins(struct sw_plan *plan, int64_t trial) {
     const char *key = "train.optimizer.name";
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
-    if (sw_train_check(spec, &key) != SW_OK || sw_train_check_sparse(spec, &key) != SW_OK)
+    if (sw_train_check(spec, &key) != SW_OK || sw_train_check_sparse(spec, &key) != SW_OK ||
+        sw_sparse_init_check(spec, &key) != SW_OK)
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 

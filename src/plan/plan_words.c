@@ -80,6 +80,7 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_LR_RULE] = sw_lr_rule_at,
         [SW_REGISTRY_REWIND] = sw_rewind_mode_at,
         [SW_REGISTRY_CLIP] = clip_word,
+        [SW_REGISTRY_SPARSE_INIT] = sw_sparse_init_at,
         [SW_REGISTRY_ALLOCATION] = allocation_word,
     };
     const char *unused = NULL;

@@ -8,6 +8,7 @@
 #include "store_internal.h"
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/net.h"
 
 struct ticket {
     struct sw_store *store;
@@ -119,6 +120,9 @@ static enum sw_status load_ticket(struct ticket *ticket) {
     SW_TRY(load_start(ticket));
     SW_TRY(load_section(ticket, ticket->round->mask_owner, SW_SECTION_MASK,
                         (size_t) arch->mask_bytes, &ticket->mask));
+    const struct sw_trial_spec *spec = &ticket->store->trials[ticket->round->trial].spec;
+    if (sw_sparse_init_acts(spec, ticket->round->round, (enum sw_control) ticket->round->control))
+        sw_sparse_init_scale(spec, arch, ticket->mask, ticket->theta);
     ticket->survivors = count_survivors(arch, ticket->mask);
     return load_section(ticket, ticket->row, SW_SECTION_WEIGHTS, (size_t) ticket->survivors,
                         &ticket->weights);

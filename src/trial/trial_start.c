@@ -125,8 +125,11 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
     bool looked_at = plan->theta_k_owner < 0 && !sw_round_keeps_weights(&run->spec, plan);
-    if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
-    return draw_theta0(run, hands_over ? NULL : run->mask);
+    if (!run->theta0_whole && (hands_over || looked_at))
+        SW_TRY(draw_theta0(run, hands_over ? NULL : run->mask));
+    if (sw_sparse_init_acts(&run->spec, plan->round, (enum sw_control) plan->control))
+        sw_sparse_init_scale(&run->spec, &run->arch, run->mask, run->theta0);
+    return SW_OK;
 }
 
 /* ---- mask ---------------------------------------------------------------------------------------- */
