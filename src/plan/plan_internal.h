@@ -223,6 +223,8 @@ struct sw_plan_place sw_plan_find_place(const struct sw_plan *plan, int64_t tria
 
 /* Settings that the chosen plug-ins do not use. */
 void sw_plan_check_options(struct sw_plan *plan);
+/* The one plug-in that all trials have and that does not take this option of others; NULL without. */
+const char *sw_plan_not_for(const struct sw_plan *plan, const char *key);
 /* "key: value\n" for every field of these stages (bit set) that can change something: without the
  * options of plug-ins that the trial did not choose. A new option thus leaves the identities of
  * trials without its plug-in as they are. Errors: SW_NOMEM. */

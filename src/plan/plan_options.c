@@ -101,6 +101,18 @@ enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stage
     return SW_OK;
 }
 
+const char *sw_plan_not_for(const struct sw_plan *plan, const char *key) {
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        struct names chosen = {.n = 0};
+        int64_t field = sw_plan_find_field(plan, groups[i].name_key);
+        enum sw_registry registry = plan->fields[field].registry;
+        if (!is_below(key, groups[i].prefix) || !is_option(registry, key)) continue;
+        list_chosen(plan, field, &chosen);
+        if (chosen.n == 1 && !takes(registry, chosen.name[0], key)) return chosen.name[0];
+    }
+    return NULL;
+}
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *setting,

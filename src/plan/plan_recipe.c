@@ -176,10 +176,14 @@ static const char *find_one_kind(const struct sw_plan *plan) {
 static bool is_for_others(struct sw_plan *plan, const struct sw_recipe_row *row,
                           struct sw_text *report, enum sw_status *status) {
     bool kinds = strcmp(row->key, "prune.allocation") == 0 || strcmp(row->key, "prune.ratio") == 0;
-    const char *model = kinds ? find_one_kind(plan) : NULL;
-    if (model == NULL) return false;
-    *status = sw_text_add(report, "%s: %s left out: %s has one kind of layer only\n", row->key,
-                          row->value, model);
+    const char *model = kinds ? find_one_kind(plan) : NULL,
+               *plugin = sw_plan_not_for(plan, row->key);
+    if (model == NULL && plugin == NULL) return false;
+    *status = model == NULL
+                  ? sw_text_add(report, "%s: %s left out: %s does not take it\n", row->key,
+                                row->value, plugin)
+                  : sw_text_add(report, "%s: %s left out: %s has one kind of layer only\n",
+                                row->key, row->value, model);
     return true;
 }
 

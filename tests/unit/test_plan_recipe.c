@@ -147,6 +147,8 @@ static void other_plugins_may_be_chosen(void) {
                "train: {epochs: 10, batch: 24, optimizer: {name: sgd, momentum: 0.9}}\n",
                NULL);
     CU_ASSERT_STRING_EQUAL(sweep.trials[0].train_optimizer_name, "sgd");
+    expect_line("train.optimizer.beta1: 0.9 left out: sgd does not take it\n");
+    expect_line("train.optimizer.weight_decay: 0.01\n");
     sw_sweep_fini(&sweep);
     build_good(HEAD "recipe: frankle-carbin\nprune.granularity: neuron\n", NULL);
     sw_sweep_fini(&sweep);
