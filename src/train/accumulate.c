@@ -17,7 +17,8 @@ enum sw_status sw_accumulator_init(struct sw_net *net, const struct sw_trial_spe
     for (int64_t p = 0; p < out->n_params; p++) {
         const int64_t bytes = params[p].n * (int64_t) sizeof(float);
         if (!sw_role_is_trained(params[p].param->role)) continue;
-        SW_TRY(sw_hal_alloc(sw_net_hal(net), bytes, "gradients that are added up", &out->sums[p]));
+        SW_TRY(sw_hal_alloc(sw_net_hal(net), bytes, "gradients that are added up",
+                            &out->sums[p].buffer));
         out->bytes += bytes;
     }
     return SW_OK;
@@ -25,7 +26,7 @@ enum sw_status sw_accumulator_init(struct sw_net *net, const struct sw_trial_spe
 
 void sw_accumulator_fini(struct sw_accumulator *accumulator) {
     for (int64_t p = 0; accumulator->sums != NULL && p < accumulator->n_params; p++)
-        sw_hal_free(&accumulator->sums[p]);
+        sw_hal_free(&accumulator->sums[p].buffer);
     SW_FREE(&accumulator->sums);
 }
 
@@ -37,7 +38,7 @@ static enum sw_status add(struct sw_net *net, struct sw_buffer *to, const struct
 
 static enum sw_status clear_sums(const struct sw_accumulator *accumulator) {
     for (int64_t p = 0; p < accumulator->n_params; p++)
-        if (accumulator->sums[p] != NULL) SW_TRY(sw_hal_zero(accumulator->sums[p]));
+        if (accumulator->sums[p].buffer != NULL) SW_TRY(sw_hal_zero(accumulator->sums[p].buffer));
     return SW_OK;
 }
 
@@ -46,8 +47,8 @@ static enum sw_status add_gradients(const struct sw_accumulator *accumulator, st
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
     for (int64_t p = 0; p < n_params; p++)
-        if (accumulator->sums[p] != NULL)
-            SW_TRY(add(net, accumulator->sums[p], params[p].gradients, params[p].n, share));
+        if (accumulator->sums[p].buffer != NULL)
+            SW_TRY(add(net, accumulator->sums[p].buffer, params[p].gradients, params[p].n, share));
     return SW_OK;
 }
 
@@ -55,9 +56,9 @@ static enum sw_status put_sums(const struct sw_accumulator *accumulator, struct 
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
     for (int64_t p = 0; p < n_params; p++) {
-        if (accumulator->sums[p] == NULL) continue;
+        if (accumulator->sums[p].buffer == NULL) continue;
         SW_TRY(sw_hal_zero(params[p].gradients));
-        SW_TRY(add(net, params[p].gradients, accumulator->sums[p], params[p].n, 1));
+        SW_TRY(add(net, params[p].gradients, accumulator->sums[p].buffer, params[p].n, 1));
     }
     return SW_OK;
 }

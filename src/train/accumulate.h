@@ -4,10 +4,14 @@
 
 #include "feed.h"
 
+struct sw_gradient_sum {
+    struct sw_buffer *buffer; /* float[n]; NULL for a statistic */
+};
+
 struct sw_accumulator {
     int64_t bytes; /* on the device */
     int64_t n_params;
-    struct sw_buffer **sums; /* [n_params] float[n] each, NULL for statistics; NULL in one piece */
+    struct sw_gradient_sum *sums; /* [n_params]; NULL in one piece */
 };
 
 /* Do the settings fit together? Errors: as of sw_train_check. */
