@@ -242,8 +242,8 @@ struct sw_round_task {
     int64_t n_layers;
     int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
-    int64_t dense_row; /* its round 0, and evaluations of that; for monitors that compare with it */
-    int64_t dense_points;
+    int64_t dense_row;                  /* of round 0 of its trial */
+    int64_t dense_points;               /* evaluations of that */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
 };

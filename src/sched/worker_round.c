@@ -230,7 +230,7 @@ static void add_snapshot(const struct sw_sweep *sweep, const struct sw_round_pla
 }
 
 /* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
- * weights of their round 0, and be compared with it. */
+ * weights of their round 0, be compared with it, or look at those that it ended with. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
                                         const struct sw_round_task *task) {
     struct sw_parcel_need need = {.task = task};
@@ -241,6 +241,9 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     if (task->plan.theta_k_owner >= 0) add_snapshot(sweep, &task->plan, &need);
     if (sw_monitors_need_dense(task->spec.monitor))
         add_input(sweep, task->dense_row, SW_SECTION_CURVES, &need);
+    bool is_there = task->plan.control == SW_CONTROL_TICKET && task->plan.parent == task->dense_row;
+    if (sw_trial_needs_dense(task) && !is_there)
+        add_input(sweep, task->dense_row, SW_SECTION_WEIGHTS, &need);
     return need;
 }
 

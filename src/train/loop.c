@@ -20,6 +20,7 @@ enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key
     if (schedule == NULL)
         return SW_FAIL(SW_CONFIG, "%s: '%s' is not known", *key, spec->train_schedule_name);
     if (schedule->check != NULL) SW_TRY(schedule->check(spec, key));
+    SW_TRY(sw_training_check_signs(spec, key));
     SW_TRY(sw_accumulator_check(spec, key));
     return sw_clip_check(spec, key);
 }
@@ -46,14 +47,25 @@ static enum sw_status begin(struct sw_training *training) {
         SW_ALLOC(&training->order, (size_t) training->data->count[SW_SPLIT_TRAIN], "sample order"));
     if (sw_augment_is_asked(training->spec))
         SW_TRY(SW_ALLOC(&training->augment, (size_t) training->spec->train_batch, "augmentation"));
-    SW_TRY(sw_optimizer_state_init(training->net, training->spec, &training->optimizer));
+    SW_TRY(sw_optimizer_state_init(training->net, training->spec, training->hooks.factored,
+                                   &training->optimizer));
     training->outcome.optimizer_bytes = training->optimizer.bytes;
     SW_TRY(sw_accumulator_init(training->net, training->spec, &training->accumulator));
     training->outcome.accumulator_bytes = training->accumulator.bytes;
-    return sw_clip_init(training->net, training->spec, &training->clip);
+    SW_TRY(sw_clip_init(training->net, training->spec, &training->clip));
+    return sw_training_split(training);
+}
+
+static void keep_events(struct sw_training *training) {
+    const struct sw_optimizer_state *state = &training->optimizer;
+    int64_t n_params = 0, layer = 0;
+    const struct sw_net_param *params = sw_net_params(training->net, &n_params);
+    for (int64_t p = 0; state->params != NULL && p < n_params; p++)
+        if (params[p].param->prunable) training->outcome.events[layer++] = state->params[p].events;
 }
 
 static void end(struct sw_training *training) {
+    keep_events(training);
     sw_clip_fini(&training->clip);
     sw_accumulator_fini(&training->accumulator);
     sw_optimizer_state_fini(&training->optimizer);
@@ -96,6 +108,7 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
     int64_t batch = 0;
+    SW_TRY(sw_training_tend_signs(training, step));
     if (step % training->epoch_steps == 0) sw_training_order(training, step);
     const int32_t *index = choose_batch(training, step, &batch);
     SW_TRY(sw_accumulator_pass(&training->accumulator, &training->feeds[SW_SPLIT_TRAIN], net,

@@ -23,6 +23,7 @@ struct sw_trial_run {
     struct sw_lr_prune prune; /* what the prune did; of norms only where trained weights are kept */
     double *lr_factors;       /* [n_params] on the rate of each parameter; NULL: none */
     uint8_t *mask;            /* [mask_bytes] */
+    uint8_t *forced; /* signs that weights are forced to, one bit per kept weight; NULL: none */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
@@ -65,6 +66,9 @@ void sw_trial_take_parent(struct sw_trial_run *run, const uint8_t *parent_mask,
                           const float *survivors);
 /* trial_rates.c: learning rates of this round, once its mask is known. */
 enum sw_status sw_trial_make_rates(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
+ * what the sink returns. */
+enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:
