@@ -63,6 +63,18 @@ prune.score_steps: 4
         _, many = self.make(sweep, "many.h5", 3, ("--threads", 2))
         self.assertEqual(alone, many)
 
+    def test_blocks_and_units_by_every_kind_of_score(self):
+        sweep = MLP + """prune: {rounds: 3, rate: 0.4}
+control: [shuffle]
+grid:
+  prune: [{granularity: neuron}, {granularity: block4, scope: global, group_score: max},
+          {granularity: neuron, group_score: l1, score_weights: init}]
+  prune.criterion: [snip, grasp, synflow, lamp, large_init]
+"""
+        _, alone = self.make(sweep, "alone.h5")
+        _, many = self.make(sweep, "many.h5", 2, ("--threads", 2))
+        self.assertEqual(alone, many)
+
     def test_a_stopped_sweep_goes_on_to_the_same_masks(self):
         _, whole = self.make(MLP + ALL, "whole.h5")
         path, store = self.write("criteria.yaml", MLP + ALL), self.path("stopped.h5")
