@@ -63,7 +63,7 @@ const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
 const char *sw_score_weights_at(size_t index, const char **summary);
 const char *sw_group_score_at(size_t index, const char **summary);
-const char *sw_sign_reference_at(size_t index, const char **summary);
+const char *sw_score_reference_at(size_t index, const char **summary);
 
 /* Ways in which layers share the pruning (prune.allocation), and the prune.* keys that only some of
  * them use (NULL: there is no such one). */
@@ -79,13 +79,13 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
  * then has no parent. */
 bool sw_prune_is_standalone(const struct sw_trial_spec *spec);
 /* Weights that the criterion of a trial compares signs with. */
-enum sw_sign_reference {
+enum sw_score_reference {
     SW_REFERENCE_NONE,
     SW_REFERENCE_THETA0,
     SW_REFERENCE_THETA_K, /* those that tickets rewind to; theta0 when that is step 0 */
     SW_REFERENCE_BEFORE   /* those that the parent's parent ended with; theta0 without one */
 };
-enum sw_sign_reference sw_prune_reference(const struct sw_trial_spec *spec);
+enum sw_score_reference sw_prune_reference(const struct sw_trial_spec *spec);
 
 /* Counts are of groups, which are what prune.granularity removes as one, and are the same for every
  * schedule, which says how a round gets there. A pool is a layer; with scope global, all layers, but for

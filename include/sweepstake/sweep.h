@@ -237,4 +237,5 @@ struct sw_round_task {
     int64_t grandparent_kept[SW_MAX_LAYERS]; /* as parent_kept */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
+    int64_t dense_row;                   /* of round 0 of its trial */
 };

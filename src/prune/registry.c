@@ -129,7 +129,7 @@ const char *sw_group_score_at(size_t index, const char **summary) {
     return word_at(group_scores, sizeof group_scores / sizeof *group_scores, index, summary);
 }
 
-const char *sw_sign_reference_at(size_t index, const char **summary) {
+const char *sw_score_reference_at(size_t index, const char **summary) {
     return word_at(references, sizeof references / sizeof *references, index, summary);
 }
 
@@ -161,11 +161,11 @@ unsigned sw_prune_needs(const struct sw_trial_spec *spec) {
     return sw_prune_is_at_init(spec) ? needs | SW_NEEDS_THETA0 : needs;
 }
 
-enum sw_sign_reference sw_prune_reference(const struct sw_trial_spec *spec) {
+enum sw_score_reference sw_prune_reference(const struct sw_trial_spec *spec) {
     size_t n = sizeof references / sizeof *references;
     if ((sw_prune_needs(spec) & SW_NEEDS_REFERENCE) == 0) return SW_REFERENCE_NONE;
-    return (enum sw_sign_reference)(SW_REFERENCE_THETA0 +
-                                    place_of(references, n, spec->prune_sign_reference));
+    return (enum sw_score_reference)(SW_REFERENCE_THETA0 +
+                                     place_of(references, n, spec->prune_sign_reference));
 }
 
 int64_t sw_prune_samples(const struct sw_trial_spec *spec, int64_t classes) {

@@ -62,7 +62,7 @@ cleanup:
 
 /* The parent has the same theta0 as this round: it is drawn again, not loaded. */
 static enum sw_status find_reference(struct sw_trial_run *run, struct sources *sources) {
-    enum sw_sign_reference reference = sw_prune_reference(&run->task->spec);
+    enum sw_score_reference reference = sw_prune_reference(&run->task->spec);
     bool initial = reference == SW_REFERENCE_THETA0 ||
                    (reference == SW_REFERENCE_THETA_K && run->task->plan.theta_k_owner < 0) ||
                    (reference == SW_REFERENCE_BEFORE && run->task->grandparent < 0);

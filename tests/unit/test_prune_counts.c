@@ -245,8 +245,8 @@ static void registries_list_their_words(void) {
     CU_ASSERT_PTR_NULL(sw_score_weights_at(2, NULL));
     CU_ASSERT_STRING_EQUAL(sw_group_score_at(3, &summary), "max");
     CU_ASSERT_PTR_NULL(sw_group_score_at(4, NULL));
-    CU_ASSERT_STRING_EQUAL(sw_sign_reference_at(2, &summary), "previous");
-    CU_ASSERT_PTR_NULL(sw_sign_reference_at(3, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_score_reference_at(2, &summary), "previous");
+    CU_ASSERT_PTR_NULL(sw_score_reference_at(3, NULL));
 }
 
 static CU_TestInfo iterative[] = {
