@@ -25,6 +25,7 @@ struct sw_trial_run {
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
     double *gradient_norm;          /* [n_layers] */
+    struct sw_signs *signs;         /* of the monitor `signs`; NULL: it is off */
     struct sw_layer_record *layers; /* [n_layers] */
     struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
     struct sw_watch watch;
@@ -69,6 +70,10 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
  * what the sink returns. */
 enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_signs.c: what the monitor `signs` needs, when it is on and the network has its weights. */
+enum sw_status sw_trial_watch_signs(struct sw_trial_run *run) SW_NODISCARD;
+bool sw_trial_watches_signs(const struct sw_trial_spec *spec);
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:

@@ -65,6 +65,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->forced);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
+    sw_signs_destroy(&run->signs);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
     SW_FREE(&run->checkpoint);
@@ -103,7 +104,8 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
     bool looked_at = plan->theta_k_owner < 0 ||
-                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0;
+                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0 ||
+                     sw_trial_watches_signs(&run->task->spec);
     if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
     return sw_trial_draw(run, hands_over ? NULL : run->mask);
 }

@@ -145,6 +145,13 @@ grid: {prune.criterion: [magnitude, snip], prune.schedule: [one-shot, iterative]
                     self.assertGreaterEqual(size[mask].min(), size[~mask].max())
             self.assertEqual((np.array(rows[2:]) == plain.tickets(trial ^ 1)[2:]).any(), False)
 
+    def test_signs_of_the_dense_network_are_waited_for(self):
+        store, _ = self.make(MLP + """prune: {rounds: 2, rate: 0.5, criterion: synflow, score_weights: init, schedule: one-shot}
+sign: {seed_force: {reference: dense, every: 1, below: 0.9}}
+""", ranks=3)
+        plain = self.open(store)
+        self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets()], [-1, 0, 0])
+
     def test_a_penalty_draws_scales_to_zero(self):
         sweep = CONV + "prune: {rounds: 0}\ngrid: {train.norm_penalty: [0, 0.05]}\n"
         store, _ = self.make(sweep)
