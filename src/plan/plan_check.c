@@ -3,6 +3,7 @@
 
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/monitor.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
@@ -35,6 +36,17 @@ static void check_evaluations(struct sw_plan *plan, int64_t trial) {
     if (plan->sweep.trials[trial].train_evaluate_epochs == SW_INT_NULL || place.line == 0) return;
     sw_plan_report(plan, place,
                    "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
+}
+
+/* The dense network need not be trained before a mask that is made from initial weights. */
+static void check_monitors(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (strcmp(spec->prune_score_weights, "init") != 0 || !sw_monitors_need_dense(spec->monitor))
+        return;
+    sw_plan_report(
+        plan, sw_plan_find_place(plan, trial, "monitor"),
+        "monitor: degradation compares with the dense training, which prune.score_weights "
+        "init does not wait for");
 }
 
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
@@ -238,6 +250,34 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
+static bool has_role(const struct sw_arch *arch, enum sw_param_role role) {
+    for (int64_t p = 0; p < arch->n_params; p++)
+        if (arch->params[p].role == (int64_t) role) return true;
+    return false;
+}
+
+static void check_norm_penalty(struct sw_plan *plan, int64_t trial) {
+    const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
+    if (plan->sweep.trials[trial].train_norm_penalty == 0 || arch->n_layers == 0 ||
+        has_role(arch, SW_ROLE_SCALE))
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.norm_penalty"),
+                   "train.norm_penalty is not used by %s, which has no batch norm", arch->model);
+}
+
+/* More samples than there are would be drawn. */
+static void check_samples(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t train = plan->sweep.datas[plan->trial_data[trial]].train;
+    if ((sw_prune_needs(spec) & SW_NEEDS_GRADIENT) == 0 ||
+        spec->prune_score_samples == SW_INT_NULL || spec->prune_score_samples <= train)
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "prune.score_samples"),
+                   "prune.score_samples: got %" PRId64 "; allowed is at most the %" PRId64
+                   " training images, validation excluded",
+                   spec->prune_score_samples, train);
+}
+
 /* Output units are never removed, so that their rate would be read and ignored. */
 static void check_output_rate(struct sw_plan *plan) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
@@ -257,6 +297,7 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
     check_evaluations(plan, trial);
+    check_monitors(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
@@ -267,7 +308,10 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     if (!checker->skip_length) check_sparse(plan, trial);
     if (checker->skip_model) return SW_OK;
     SW_TRY(find_arch(checker, trial));
-    if (!checker->skip_prune) check_pruning(plan, trial);
+    check_norm_penalty(plan, trial);
+    if (checker->skip_prune) return SW_OK;
+    check_pruning(plan, trial);
+    check_samples(plan, trial);
     return SW_OK;
 }
 

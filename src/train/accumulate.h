@@ -2,7 +2,8 @@
  * up (train.accumulate): activations then need room for a part only. */
 #pragma once
 
-#include "feed.h"
+#include "sweepstake/feed.h"
+#include "sweepstake/train.h"
 
 struct sw_gradient_sum {
     struct sw_buffer *buffer; /* float[n]; NULL for a statistic */
