@@ -13,14 +13,14 @@ struct sw_watch {
     int64_t suppressed;     /* alerts beyond the last slot */
     double *gradient_norm;  /* [n_layers], NaN until watched; the caller's */
     int64_t evaluate_every; /* steps between looks at the gradients */
-    double sparsity;        /* that the plan asked for, of all prunable weights */
+    struct sw_signs
+        *signs;      /* what the monitor `signs` knows; NULL: it does nothing. The caller's */
+    double sparsity; /* that the plan asked for, of all prunable weights */
     /* Curve of the dense training, for monitors that need it; NULL in the dense round. */
     const struct sw_curve_point *dense;
     int64_t n_dense;
     bool dense_end; /* compare with its end, whatever the epoch: trained weights are trained on */
     int64_t first_step; /* step that this training begins with */
-    struct sw_signs
-        *signs; /* what the monitor `signs` knows; NULL: it does nothing. The caller's */
 };
 
 /* One monitor: one file and one line in src/monitor/monitors.def. Slots may be NULL. */

@@ -41,8 +41,7 @@ static void check_evaluations(struct sw_plan *plan, int64_t trial) {
 /* The dense network need not be trained before a mask that is made from initial weights. */
 static void check_monitors(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
-    if (strcmp(spec->prune_score_weights, "init") != 0 || !sw_monitors_need_dense(spec->monitor))
-        return;
+    if (!sw_prune_is_standalone(spec) || !sw_monitors_need_dense(spec->monitor)) return;
     sw_plan_report(
         plan, sw_plan_find_place(plan, trial, "monitor"),
         "monitor: degradation compares with the dense training, which prune.score_weights "

@@ -157,8 +157,6 @@ const char *sw_plan_explain_syntax(const char *message);
 /* ---- plan_words.c --------------------------------------------------------------------------- */
 
 bool sw_plan_is_known_word(enum sw_registry registry, const char *word);
-/* Fields that a plug-in takes, NULL-terminated; NULL when the registry has no such list. */
-const char *const *sw_plan_plugin_options(enum sw_registry registry, const char *name);
 
 /* ---- plan_keys.c ---------------------------------------------------------------------------- */
 

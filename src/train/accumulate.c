@@ -1,6 +1,7 @@
 #include "accumulate.h"
 
 #include "sweepstake/memory.h"
+#include "sweepstake/train.h"
 
 enum sw_status sw_accumulator_check(const struct sw_trial_spec *spec, const char **key) {
     *key = "train.accumulate";

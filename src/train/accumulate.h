@@ -3,7 +3,6 @@
 #pragma once
 
 #include "sweepstake/feed.h"
-#include "sweepstake/train.h"
 
 struct sw_gradient_sum {
     struct sw_buffer *buffer; /* float[n]; NULL for a statistic */

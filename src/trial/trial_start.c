@@ -199,7 +199,7 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
     SW_TRY_TO(sw_trial_load_mask(run, plan->parent, run->task->parent_kept, ticket), status,
               cleanup);
-    SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
+    SW_TRY_TO(sw_prune_control_mask(&run->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
 cleanup:

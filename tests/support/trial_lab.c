@@ -45,7 +45,6 @@ struct sw_round_task trial_lab_task(const struct trial_lab *lab, int64_t row) {
     task.n_layers = arch->n_layers;
     task.dense_row = sw_sweep_row(sweep, plan->trial, 0, SW_CONTROL_TICKET);
     task.dense_points = sweep->rounds[task.dense_row].curve_points;
-    task.grandparent = -1;
     (void) sw_sweep_snapshots(sweep, row, task.snapshot_step);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         task.kept[l] = sweep->kept[row * sweep->max_layers + l];
