@@ -205,7 +205,12 @@ cleanup:
 static void check_pruning(struct sw_plan *plan, int64_t trial) {
     const char *key = "prune.granularity";
     const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
-    if (arch->n_layers > 0 && sw_prune_check(&plan->sweep.trials[trial], arch, &key) != SW_OK)
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const struct sw_prune_span span = sw_plan_span(spec,
+                                                   &plan->sweep.datas[plan->trial_data[trial]]);
+    if (arch->n_layers == 0) return;
+    if (sw_prune_check(spec, arch, &key) != SW_OK ||
+        sw_prune_check_span(spec, &span, &key) != SW_OK)
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 

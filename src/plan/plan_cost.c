@@ -18,7 +18,7 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     struct sw_payload_layout payload;
     int64_t likely[SW_MAX_LAYERS];
     struct sw_net_storage storage;
-    sw_prune_likely(spec, arch, round->round, likely);
+    sw_prune_likely(spec, arch, round->round - (round->start_survivors > round->survivors), likely);
     sw_prune_storage(spec, (enum sw_control) round->control, &storage);
     bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
                  round->control != SW_CONTROL_RANDOM && !storage.forced;
@@ -33,9 +33,9 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
-    int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);
+    int64_t checkpoint = sw_train_saved_bytes(spec, round->start_survivors, round->curve_points);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
-           memory.workspace + sw_train_state_bytes(spec, round->survivors) +
+           memory.workspace + sw_train_state_bytes(spec, round->start_survivors) +
            (int64_t) payload.total + pruning + order + checkpoint;
 }
 

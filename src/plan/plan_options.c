@@ -15,6 +15,7 @@ static const struct group groups[] = {
     {"train.schedule.name", "train.schedule."},
     {"prune.criterion", "prune."},
     {"prune.allocation", "prune."},
+    {"prune.schedule", "prune."},
 };
 
 #define NAMES_MAX 32

@@ -217,19 +217,26 @@ static enum sw_status check_counts(const struct scratch *scratch) {
     return SW_OK;
 }
 
-enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                              int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0, uint8_t *mask,
-                              struct sw_prune_report *report) {
+static void plan_pools(struct scratch *scratch, sw_pool_plan plan, void *context) {
+    for (int64_t p = 0; plan != NULL && p < scratch->ladder.n_pools; p++)
+        plan(context, p, scratch->group_scores + scratch->begin[p],
+             scratch->alive + scratch->begin[p] / 8, scratch->length[p], &scratch->ladder.pool[p]);
+}
+
+enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           int64_t round, const struct sw_ladder *ladder, sw_pool_plan plan,
+                           void *context, const uint8_t *parent_mask, const float *survivors,
+                           const float *theta0, uint8_t *mask, struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    sw_ladder_climb(spec, arch, round, &scratch->ladder);
+    scratch->ladder = *ladder;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
     memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
-    SW_TRY_TO(score_layers(spec, arch, round, parent_mask, parent_survivors, theta0, scratch),
-              status, cleanup);
+    SW_TRY_TO(score_layers(spec, arch, round, parent_mask, survivors, theta0, scratch), status,
+              cleanup);
+    plan_pools(scratch, plan, context);
     SW_TRY_TO(select_pools(scratch, &found), status, cleanup);
     SW_TRY_TO(check_counts(scratch), status, cleanup);
     for (int64_t l = 0; l < arch->n_layers; l++) {
@@ -242,5 +249,18 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
 cleanup:
     free_scratch(scratch);
     SW_FREE(&scratch);
+    return status;
+}
+
+enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              int64_t round, const uint8_t *parent_mask,
+                              const float *parent_survivors, const float *theta0, uint8_t *mask,
+                              struct sw_prune_report *report) {
+    struct sw_ladder *ladder = NULL;
+    SW_TRY(SW_ALLOC(&ladder, 1, "counts of a round"));
+    sw_ladder_climb(spec, arch, round, ladder);
+    enum sw_status status = sw_prune_to(spec, arch, round, ladder, NULL, NULL, parent_mask,
+                                        parent_survivors, theta0, mask, report);
+    SW_FREE(&ladder);
     return status;
 }

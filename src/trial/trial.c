@@ -2,7 +2,6 @@
  * beside it. */
 #include "trial_run.h"
 
-#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- training, watched --------------------------------------------------------------------------- */
@@ -27,7 +26,13 @@ static enum sw_status after_evaluation(void *context, struct sw_net *net,
 }
 
 static enum sw_status before_start(void *context, struct sw_training *training) {
-    return sw_trial_resume(context, training);
+    struct sw_trial_run *run = context;
+    SW_TRY(sw_trial_resume(run, training));
+    return run->resumed ? SW_OK : sw_trial_shrink(run, training, run->task->plan.rewind_to);
+}
+
+static enum sw_status between_steps(void *context, struct sw_training *training, int64_t done) {
+    return sw_trial_shrink(context, training, done);
 }
 
 static enum sw_status after_step(void *context, const struct sw_training *training, int64_t done) {
@@ -40,6 +45,7 @@ static enum sw_status train(struct sw_trial_run *run) {
                                    .before_start = before_start,
                                    .after_backward = after_backward,
                                    .after_evaluation = after_evaluation,
+                                   .between_steps = between_steps,
                                    .after_step = after_step,
                                    .first_step = run->task->plan.rewind_to};
     run->record.measured.started = sw_clock_wall();
@@ -57,6 +63,7 @@ static enum sw_status rewind_weights(struct sw_trial_run *run) {
     int64_t batch = sw_train_max_batch(&run->task->spec, &run->arch);
     struct sw_net_storage storage;
     sw_prune_storage(&run->task->spec, (enum sw_control) run->task->plan.control, &storage);
+    storage.whole = run->within;
     SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));
     return sw_net_set_theta(run->net, sw_trial_start_weights(run));
 }
@@ -75,6 +82,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_end_within(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);
     SW_TRY_TO(sw_trial_time_inference(&run), status, cleanup);
     SW_TRY_TO(sw_trial_hand_over(&run), status, cleanup);

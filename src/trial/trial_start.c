@@ -7,7 +7,6 @@
 
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
-#include "sweepstake/prune.h"
 
 /* ---- memory -------------------------------------------------------------------------------------- */
 
@@ -51,6 +50,9 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
     SW_TRY(alloc_run(run));
     for (int64_t l = 0; l < run->arch.n_layers; l++)
         run->gradient_norm[l] = NAN;
+    run->settled = -1;
+    run->within = sw_prune_is_within(spec) && run->task->plan.round > 0 &&
+                  run->task->plan.control == SW_CONTROL_TICKET;
     run->watch.alerts = run->alerts;
     run->watch.gradient_norm = run->gradient_norm;
     run->watch.evaluate_every = spec->train_evaluate_every;
@@ -67,6 +69,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->gradient_norm);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
+    SW_FREE(&run->calls);
     SW_FREE(&run->checkpoint);
     sw_arch_fini(&run->arch);
 }
@@ -129,7 +132,7 @@ static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *
 }
 
 /* Count what the mask of this round keeps; in all it is what was planned, or at most that. */
-static enum sw_status count_mask(struct sw_trial_run *run) {
+enum sw_status sw_trial_count_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     int64_t total = 0;
     SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row));
@@ -176,7 +179,7 @@ static enum sw_status load_parent(const struct sw_trial_run *run, uint8_t **mask
 }
 
 /* A person should know where a floor, not the scores, decided. */
-static void report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
+void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
     char message[80];
     if (sw_prune_note(&run->task->spec, &run->arch, run->task->plan.round, message, sizeof message))
         sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to,
@@ -206,7 +209,7 @@ static enum sw_status prune_parent(struct sw_trial_run *run) {
     SW_TRY_TO(sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, mask, survivors,
                              run->theta0, run->mask, &report),
               status, cleanup);
-    report_floors(run, &report);
+    sw_trial_report_floors(run, &report);
 cleanup:
     SW_FREE(&mask);
     SW_FREE(&survivors);
@@ -230,13 +233,27 @@ cleanup:
     return status;
 }
 
-enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
+/* The mask that a round begins with which is pruned while it trains. */
+static enum sw_status take_parent_mask(struct sw_trial_run *run) {
+    SW_TRY(load(run, SW_SECTION_MASK, run->mask, (size_t) run->arch.mask_bytes));
+    SW_TRY(check_mask(run, run->mask, run->task->parent_kept, run->task->plan.parent));
+    return sw_trial_begin_within(run);
+}
+
+static enum sw_status make_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
+    if (run->within) return take_parent_mask(run);
     if (plan->control != SW_CONTROL_TICKET)
         SW_TRY(derive_mask(run));
     else if (plan->round == 0)
         keep_all(run);
     else
         SW_TRY(prune_parent(run));
-    return count_mask(run);
+    return sw_trial_count_mask(run);
+}
+
+enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
+    SW_TRY(make_mask(run));
+    run->start_mask = sw_digest_of(run->mask, (size_t) run->arch.mask_bytes);
+    return SW_OK;
 }
