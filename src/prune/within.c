@@ -94,6 +94,13 @@ enum sw_status sw_within_check(const struct sw_trial_spec *spec, const char **ke
                        "prune.granularity: prune.schedule %s removes weights or blocks while it "
                        "trains, not %s; use schedule iterative",
                        spec->prune_schedule, spec->prune_granularity);
+    bool forced = strcmp(spec->sign_seed_force_reference, "none") != 0;
+    *key = forced ? "sign.seed_force.reference" : "signin.enabled";
+    if (forced || spec->signin_enabled)
+        return SW_FAIL(SW_CONFIG,
+                       "%s: factors and signs belong to one mask, and prune.schedule %s changes it "
+                       "while it trains; use schedule iterative or one-shot",
+                       *key, spec->prune_schedule);
     *key = "prune.start_sparsity";
     if (is(spec, "seed_dynamic") && spec->prune_start_sparsity == 0)
         return SW_FAIL(SW_CONFIG,

@@ -35,9 +35,11 @@ int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
     if (plan->prune_rows > 0)
         within = (int64_t) sizeof(struct sw_trial_within) + plan->length[SW_SECTION_MASK] +
                  plan->prune_rows * (int64_t) sizeof(struct sw_prune_call);
+    const struct sw_train_extent extent = sw_train_extent_of(
+        spec, plan->round, survivors, plan->nnz + survivors - plan->survivors, n_layers);
     return within + checkpoint_bytes(SW_ALERTS_MAX, n_layers,
                                      plan->length[SW_SECTION_THETA_K] * (int64_t) sizeof(float),
-                                     sw_train_saved_bytes(spec, survivors, plan->curve_points));
+                                     sw_train_saved_bytes(spec, &extent, plan->curve_points));
 }
 
 static int64_t snapshot_bytes(const struct sw_trial_run *run) {
@@ -46,10 +48,13 @@ static int64_t snapshot_bytes(const struct sw_trial_run *run) {
 
 /* The same, for the network as it is. */
 static int64_t find_capacity(const struct sw_trial_run *run) {
-    return sw_trial_within_bytes(run, run->task->plan.prune_rows) +
+    const struct sw_round_plan *plan = &run->task->plan;
+    const struct sw_train_extent extent = sw_train_extent_of(
+        &run->task->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
+        run->arch.n_layers);
+    return sw_trial_within_bytes(run, plan->prune_rows) +
            checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, snapshot_bytes(run),
-                            sw_train_saved_bytes(&run->task->spec, sw_net_survivors(run->net),
-                                                 run->task->plan.curve_points));
+                            sw_train_saved_bytes(&run->task->spec, &extent, plan->curve_points));
 }
 
 static void tell(const struct sw_trial_run *run, const char *text) {

@@ -208,6 +208,10 @@ static void what_does_not_fit_is_refused(void) {
     SW_TEXT_COPY(spec.prune_granularity, "neuron");
     SW_TEST_FAILS(sw_prune_check(&spec, &arch, &key), SW_CONFIG);
     SW_TEXT_COPY(spec.prune_granularity, "weight");
+    spec.signin_enabled = 1;
+    SW_TEST_FAILS(sw_prune_check(&spec, &arch, &key), SW_CONFIG);
+    CU_ASSERT_STRING_EQUAL(key, "signin.enabled");
+    spec.signin_enabled = 0;
     SW_TEXT_COPY(spec.prune_schedule, "seed_dynamic");
     spec.prune_start_sparsity = 0;
     SW_TEST_FAILS(sw_prune_check(&spec, &arch, &key), SW_CONFIG);
