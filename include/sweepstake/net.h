@@ -70,6 +70,9 @@ enum sw_status sw_arch_create(const char *model, const int64_t input_shape[3], i
 void sw_arch_fini(struct sw_arch *arch);
 /* The l-th prunable parameter. */
 const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer);
+/* The values that a mask keeps (sw_net_get_survivors) into theta[parameters]; 0 where it does not. */
+void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
+                     float *theta);
 
 /* ---- initialisation ------------------------------------------------------------------------- */
 

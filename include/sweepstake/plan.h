@@ -49,6 +49,8 @@ void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out);
 /* Allowed words of a registry, for messages and `show`: name `index` and its summary; NULL past the
  * end. */
 const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const char **summary);
+/* Keys that one plug-in uses beside those that all of its kind use; NULL-terminated, or NULL. */
+const char *const *sw_plan_plugin_options(enum sw_registry registry, const char *name);
 
 /* How two plans differ, for --resume: one line per differing trial setting ("trial 3: train.batch:
  * 60 -> 64") or trial count; empty when they are the same. Text changes that change no setting are

@@ -235,7 +235,9 @@ struct sw_round_task {
     struct sw_data_info data;
     int64_t n_layers;
     int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
-    int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
+    int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them without one */
+    int64_t grandparent; /* row of the parent's parent, when the criterion asks for it; else -1 */
+    int64_t grandparent_kept[SW_MAX_LAYERS]; /* as parent_kept */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
     int64_t dense_row;                   /* of round 0 of its trial */

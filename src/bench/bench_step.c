@@ -95,8 +95,8 @@ static enum sw_status prune(struct bench *bench) {
     spec->prune_rate = bench->options->sparsity;
     spec->prune_output_rate = 1;
     SW_TRY(sw_prune_check(spec, &bench->arch, &key));
-    return sw_prune_round(spec, &bench->arch, 1, bench->mask, bench->theta, bench->theta,
-                          bench->mask, &report);
+    return sw_prune_round(spec, &bench->arch, 1, bench->mask, bench->theta, NULL, bench->mask,
+                          &report);
 }
 
 static enum sw_status make_mask(struct bench *bench) {

@@ -53,6 +53,37 @@ enum sw_status sw_watch_evaluation(struct sw_watch *watch, const char *names, st
     return SW_OK;
 }
 
+enum sw_status sw_watch_epoch(struct sw_watch *watch, const char *names, const struct sw_net *net,
+                              int64_t epoch, int64_t step) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = NULL;
+        SW_TRY(find_named(name, &monitor));
+        if (monitor->after_epoch != NULL) SW_TRY(monitor->after_epoch(watch, net, epoch, step));
+    }
+    return SW_OK;
+}
+
+enum sw_status sw_watch_reset(struct sw_watch *watch, const char *names, const struct sw_net *net,
+                              const struct sw_net_param *param, const struct sw_factors *factors,
+                              int64_t step) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = NULL;
+        SW_TRY(find_named(name, &monitor));
+        if (monitor->before_reset != NULL)
+            SW_TRY(monitor->before_reset(watch, net, param, factors, step));
+    }
+    return SW_OK;
+}
+
+bool sw_watch_has(const char *names, const char *monitor) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++)
+        if (strcmp(name, monitor) == 0) return true;
+    return false;
+}
+
 /* ---- alerts -------------------------------------------------------------------------------------- */
 
 static void fill_alert(struct sw_alert *alert, const char *monitor, int64_t step, double value,

@@ -92,3 +92,17 @@ const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer) 
         if (arch->params[p].prunable && layer-- == 0) return &arch->params[p];
     return NULL;
 }
+
+void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
+                     float *theta) {
+    for (int64_t p = 0; p < arch->n_params; p++) {
+        const struct sw_param *param = &arch->params[p];
+        float *out = theta + param->offset;
+        int64_t n = param->count;
+        if (param->prunable)
+            n = sw_mask_scatter(mask + param->mask_offset, n, survivors, out);
+        else
+            memcpy(out, survivors, (size_t) n * sizeof *out);
+        survivors += n;
+    }
+}

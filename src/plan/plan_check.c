@@ -3,6 +3,7 @@
 
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/monitor.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
@@ -214,6 +215,44 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
+static bool has_role(const struct sw_arch *arch, enum sw_param_role role) {
+    for (int64_t p = 0; p < arch->n_params; p++)
+        if (arch->params[p].role == (int64_t) role) return true;
+    return false;
+}
+
+static void check_norm_penalty(struct sw_plan *plan, int64_t trial) {
+    const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
+    if (plan->sweep.trials[trial].train_norm_penalty == 0 || arch->n_layers == 0 ||
+        has_role(arch, SW_ROLE_SCALE))
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.norm_penalty"),
+                   "train.norm_penalty is not used by %s, which has no batch norm", arch->model);
+}
+
+/* More samples than there are would be drawn. */
+static void check_samples(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t train = plan->sweep.datas[plan->trial_data[trial]].train;
+    if ((sw_prune_needs(spec) & SW_NEEDS_GRADIENT) == 0 ||
+        spec->prune_score_samples == SW_INT_NULL || spec->prune_score_samples <= train)
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "prune.score_samples"),
+                   "prune.score_samples: got %" PRId64 "; allowed is at most the %" PRId64
+                   " training images, validation excluded",
+                   spec->prune_score_samples, train);
+}
+
+/* What it counts from is one bit per weight of one mask. */
+static void check_monitor(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (!sw_prune_is_within(spec) || !sw_watch_has(spec->monitor, "signs")) return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "monitor"),
+                   "monitor: signs follows the weights of one mask, and prune.schedule %s changes "
+                   "it while it trains; use schedule iterative or one-shot",
+                   spec->prune_schedule);
+}
+
 /* Output units are never removed, so that their rate would be read and ignored. */
 static void check_output_rate(struct sw_plan *plan) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
@@ -240,7 +279,11 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     if (!checker->skip_length) check_rewind(plan, trial);
     if (checker->skip_model) return SW_OK;
     SW_TRY(find_arch(checker, trial));
-    if (!checker->skip_prune) check_pruning(plan, trial);
+    check_norm_penalty(plan, trial);
+    if (checker->skip_prune) return SW_OK;
+    check_pruning(plan, trial);
+    check_samples(plan, trial);
+    check_monitor(plan, trial);
     return SW_OK;
 }
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "plan_internal.h"
+#include "sweepstake/monitor.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
@@ -34,6 +35,11 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     /* The same for the dense weights whose signs are looked at. */
     if (sw_train_sign_reference(spec, round->round) == SW_SIGN_DENSE) snapshots += 2;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
+    if (round->control == SW_CONTROL_TICKET)
+        pruning += sw_prune_bytes(spec, arch, round->round, plan->source->isa);
+    if (sw_watch_has(spec->monitor, "signs"))
+        pruning += sw_signs_bytes(round->nnz, arch->n_layers) +
+                   sw_signs_saved_bytes(round->nnz, arch->n_layers);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     const struct sw_train_extent extent = sw_train_extent_of(
         spec, round->round, round->start_survivors,

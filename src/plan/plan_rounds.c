@@ -168,8 +168,8 @@ static enum sw_status find_snapshot(struct maker *maker, struct sw_round_plan *r
     return SW_OK;
 }
 
-/* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a
- * ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
+/* Whose weights and mask a row starts from. A ticket prunes its parent, if it needs one; a control belongs to
+ * a ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
  * of their own. */
 static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row) {
     const struct sw_sweep *sweep = &maker->plan->sweep;
@@ -177,7 +177,7 @@ static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row
     row->parent = -1;
     if (row->control == SW_CONTROL_TICKET) {
         int64_t before = sw_prune_parent_round(&sweep->trials[row->trial], row->round);
-        if (row->round > 0)
+        if (row->round > 0 && !sw_prune_is_standalone(&sweep->trials[row->trial]))
             row->parent = sw_sweep_row(sweep, row->trial, before, SW_CONTROL_TICKET);
         return find_theta0_owner(maker, row->row, &row->theta0_owner);
     }

@@ -75,6 +75,9 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_ALLOCATION] = allocation_word,
         [SW_REGISTRY_SIGNIN_BUFFERS] = sw_signin_buffers_at,
         [SW_REGISTRY_SIGNIN_ROUNDS] = sw_signin_rounds_at,
+        [SW_REGISTRY_SCORE_WEIGHTS] = sw_score_weights_at,
+        [SW_REGISTRY_GROUP_SCORE] = sw_group_score_at,
+        [SW_REGISTRY_SCORE_REFERENCE] = sw_score_reference_at,
         [SW_REGISTRY_SIGN_REFERENCE] = sw_sign_reference_at,
     };
     const char *unused = NULL;

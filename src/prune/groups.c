@@ -124,18 +124,42 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
 
 /* ---- scores --------------------------------------------------------------------------------- */
 
+struct sums {
+    double sum, squares;
+    float most;
+    int64_t n;
+};
+
 /* One run of a group's kept elements. */
 static void add_run(const uint8_t *mask, const float *scores, int64_t first, int64_t end,
-                    double *sum, int64_t *n) {
+                    struct sums *sums) {
     for (int64_t i = first; i < end; i++) {
         if (!sw_mask_get(mask, i)) continue;
-        *sum += scores[i];
-        (*n)++;
+        if (sums->n == 0 || scores[i] > sums->most) sums->most = scores[i];
+        sums->sum += scores[i];
+        sums->squares += (double) scores[i] * (double) scores[i];
+        sums->n++;
     }
 }
 
+static float combine(enum sw_group_rule rule, const struct sums *sums) {
+    if (sums->n == 0) return NAN;
+    switch (rule) {
+    case SW_GROUP_L1:
+        return (float) sums->sum;
+    case SW_GROUP_L2:
+        return (float) sqrt(sums->squares);
+    case SW_GROUP_MAX:
+        return sums->most;
+    case SW_GROUP_MEAN:
+        break;
+    }
+    return (float) (sums->sum / (double) sums->n);
+}
+
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
-                     const uint8_t *mask, const float *scores, float *out) {
+                     enum sw_group_rule rule, const uint8_t *mask, const float *scores,
+                     float *out) {
     int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
     int64_t height = side > 0 ? side : 1, width = side > 0 ? side : columns;
     if (side == 1) {
@@ -145,11 +169,11 @@ void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *l
     for (int64_t top = 0; top < rows; top += height) {
         int64_t bottom = top + height < rows ? top + height : rows;
         for (int64_t left = 0; left < columns; left += width) {
-            int64_t right = left + width < columns ? left + width : columns, n = 0;
-            double sum = 0;
+            int64_t right = left + width < columns ? left + width : columns;
+            struct sums sums = {0};
             for (int64_t r = top; r < bottom; r++)
-                add_run(mask, scores, r * columns + left, r * columns + right, &sum, &n);
-            *out++ = n > 0 ? (float) (sum / (double) n) : NAN;
+                add_run(mask, scores, r * columns + left, r * columns + right, &sums);
+            *out++ = combine(rule, &sums);
         }
     }
 }

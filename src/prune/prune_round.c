@@ -1,5 +1,6 @@
 /* From a trained parent to the mask of the next round: score the groups of every layer, let those of a
- * pool compete, and keep the weights of the groups that stay. */
+ * pool compete, and keep the weights of the groups that stay; for some criteria in many small steps, each
+ * of which scores what the one before left. */
 #include "prune_internal.h"
 
 #include <string.h>
@@ -10,7 +11,6 @@
 /* Scratch of one prune. Groups stand pool by pool, and by layer within a pool; every pool starts on a
  * whole byte of the masks. */
 struct scratch {
-    float *weights;                /* of the largest layer */
     float *scores;                 /* [largest layer] of its elements */
     float *group_scores;           /* [groups] */
     uint8_t *alive;                /* groups that are left */
@@ -18,8 +18,12 @@ struct scratch {
     int64_t first[SW_MAX_LAYERS];  /* first group of a layer */
     int64_t begin[SW_MAX_LAYERS];  /* first group of a pool */
     int64_t length[SW_MAX_LAYERS]; /* groups of a pool */
-    struct sw_ladder ladder;
-    uint8_t *mask; /* [mask_bytes] the new mask while it is being made */
+    struct sw_ladder ladder;       /* what this step keeps */
+    struct sw_ladder end;          /* what the last one does */
+    int64_t begun[SW_MAX_LAYERS];  /* groups of a pool before the first step */
+    uint8_t *mask;                 /* [mask_bytes] the new mask while it is being made */
+    sw_pool_plan plan;             /* says what pools keep instead; NULL: nobody does */
+    void *context;
 };
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -45,7 +49,6 @@ static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *
     int64_t largest = 0, groups = place_groups(scratch);
     for (int64_t l = 0; l < arch->n_layers; l++)
         if (sw_arch_layer(arch, l)->count > largest) largest = sw_arch_layer(arch, l)->count;
-    SW_TRY(SW_ALLOC(&scratch->weights, (size_t) largest, "weights to be pruned"));
     SW_TRY(SW_ALLOC(&scratch->scores, (size_t) largest, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->group_scores, (size_t) groups, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->alive, (size_t) sw_mask_bytes(groups), "what competes"));
@@ -54,7 +57,6 @@ static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *
 }
 
 static void free_scratch(struct scratch *scratch) {
-    SW_FREE(&scratch->weights);
     SW_FREE(&scratch->scores);
     SW_FREE(&scratch->group_scores);
     SW_FREE(&scratch->alive);
@@ -69,44 +71,24 @@ static void set_bit(uint8_t *mask, int64_t index) {
 }
 
 /* A group is alive when a weight of it is kept. */
-static void score_layer(const struct sw_trial_spec *spec, const struct sw_criterion *criterion,
-                        const struct sw_param *layer, const uint8_t *before,
-                        const struct sw_score_input *input, struct scratch *scratch) {
-    const struct sw_granularity *kind = sw_granularity_of(spec);
-    int64_t first = scratch->first[input->layer];
-    if (scratch->ladder.pool_of[input->layer] < 0) return;
-    criterion->score(input, scratch->scores);
-    sw_groups_score(kind, layer, before, scratch->scores, scratch->group_scores + first);
-    sw_groups_find(kind, layer, before, scratch->alive, first);
+static enum sw_status score_layer(const struct sw_scorer *scorer, int64_t l,
+                                  struct scratch *scratch) {
+    const struct sw_param *layer = sw_arch_layer(scorer->arch, l);
+    const struct sw_granularity *kind = sw_granularity_of(scorer->spec);
+    const uint8_t *mask = scratch->mask + layer->mask_offset;
+    int64_t first = scratch->first[l];
+    if (scratch->ladder.pool_of[l] < 0) return SW_OK;
+    SW_TRY(sw_scorer_score(scorer, l, scratch->mask, scratch->scores));
+    sw_groups_score(kind, layer, sw_group_rule_of(scorer->spec), mask, scratch->scores,
+                    scratch->group_scores + first);
+    sw_groups_find(kind, layer, mask, scratch->alive, first);
+    return SW_OK;
 }
 
-static enum sw_status score_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                                   int64_t round, const uint8_t *parent_mask,
-                                   const float *survivors, const float *theta0,
-                                   struct scratch *scratch) {
-    const struct sw_criterion *criterion = sw_criterion_find(spec->prune_criterion);
-    int64_t layer = 0;
-    if (criterion == NULL)
-        return SW_FAIL(SW_CONFIG, "prune.criterion: there is no criterion '%s'",
-                       spec->prune_criterion);
-    for (int64_t p = 0; p < arch->n_params; p++) {
-        const struct sw_param *param = &arch->params[p];
-        if (!param->prunable) {
-            survivors += param->count;
-            continue;
-        }
-        const uint8_t *before = parent_mask + param->mask_offset;
-        survivors += sw_mask_scatter(before, param->count, survivors, scratch->weights);
-        struct sw_score_input input = {.weights = scratch->weights,
-                                       .theta0 = criterion->uses_theta0 ? theta0 + param->offset
-                                                                        : NULL,
-                                       .count = param->count,
-                                       .seed = (uint64_t) spec->seed,
-                                       .round = round,
-                                       .layer = layer};
-        score_layer(spec, criterion, param, before, &input, scratch);
-        layer++;
-    }
+static enum sw_status score_layers(struct sw_scorer *scorer, struct scratch *scratch) {
+    SW_TRY(sw_scorer_look(scorer, scratch->mask));
+    for (int64_t l = 0; l < scorer->arch->n_layers; l++)
+        SW_TRY(score_layer(scorer, l, scratch));
     return SW_OK;
 }
 
@@ -188,8 +170,6 @@ static enum sw_status select_pool(struct scratch *scratch, int64_t p,
 
 static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_report *report) {
     const struct sw_ladder *ladder = &scratch->ladder;
-    for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
-        report->held_at[l] = -1;
     for (int64_t p = 0; p < ladder->n_pools; p++)
         SW_TRY(select_pool(scratch, p, report));
     return SW_OK;
@@ -205,11 +185,15 @@ static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l) {
     return bits;
 }
 
+static int64_t count_pool(const struct scratch *scratch, int64_t p) {
+    return sw_mask_count(scratch->alive + scratch->begin[p] / 8, scratch->length[p]);
+}
+
 /* The pools keep what the ladder says, or something is wrong with the parent's mask. */
 static enum sw_status check_counts(const struct scratch *scratch) {
     const struct sw_ladder *ladder = &scratch->ladder;
     for (int64_t p = 0; p < ladder->n_pools; p++) {
-        int64_t kept = sw_mask_count(scratch->alive + scratch->begin[p] / 8, scratch->length[p]);
+        int64_t kept = count_pool(scratch, p);
         if (kept != ladder->pool[p].kept)
             return SW_FAIL(SW_INTERNAL, "pool %lld keeps %lld groups instead of %lld",
                            (long long) p, (long long) kept, (long long) ladder->pool[p].kept);
@@ -217,36 +201,67 @@ static enum sw_status check_counts(const struct scratch *scratch) {
     return SW_OK;
 }
 
-static void plan_pools(struct scratch *scratch, sw_pool_plan plan, void *context) {
-    for (int64_t p = 0; plan != NULL && p < scratch->ladder.n_pools; p++)
-        plan(context, p, scratch->group_scores + scratch->begin[p],
-             scratch->alive + scratch->begin[p] / 8, scratch->length[p], &scratch->ladder.pool[p]);
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+/* What the pools keep in a step; the last one's counts are those of the round. */
+static void set_counts(struct scratch *scratch, int64_t step, int64_t steps) {
+    scratch->ladder = scratch->end;
+    for (int64_t p = 0; p < scratch->end.n_pools; p++) {
+        struct sw_pool *pool = &scratch->ladder.pool[p];
+        if (step == 1) scratch->begun[p] = count_pool(scratch, p);
+        pool->kept = sw_ladder_between(scratch->begun[p], pool->kept, step, steps);
+        if (step < steps) pool->held_at = -1;
+    }
+}
+
+static void plan_pools(struct scratch *scratch) {
+    for (int64_t p = 0; scratch->plan != NULL && p < scratch->ladder.n_pools; p++)
+        scratch->plan(scratch->context, p, scratch->group_scores + scratch->begin[p],
+                      scratch->alive + scratch->begin[p] / 8, scratch->length[p],
+                      &scratch->ladder.pool[p]);
+}
+
+static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct scratch *scratch,
+                                struct sw_prune_report *report) {
+    const struct sw_arch *arch = scorer->arch;
+    SW_TRY(score_layers(scorer, scratch));
+    set_counts(scratch, step, sw_scorer_steps(scorer));
+    plan_pools(scratch);
+    SW_TRY(select_pools(scratch, report));
+    SW_TRY(check_counts(scratch));
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        sw_groups_thin(sw_granularity_of(scorer->spec), layer, bits_of(scratch, l),
+                       bits_of(scratch, l - 1), scratch->mask + layer->mask_offset);
+    }
+    return SW_OK;
 }
 
 enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                            int64_t round, const struct sw_ladder *ladder, sw_pool_plan plan,
                            void *context, const uint8_t *parent_mask, const float *survivors,
-                           const float *theta0, uint8_t *mask, struct sw_prune_report *report) {
+                           const struct sw_prune_source *source, uint8_t *mask,
+                           struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
+    struct sw_scorer scorer = {0};
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    scratch->ladder = *ladder;
+    scratch->ladder = scratch->end = *ladder;
+    scratch->plan = plan;
+    scratch->context = context;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
-    SW_TRY_TO(score_layers(spec, arch, round, parent_mask, survivors, theta0, scratch), status,
+    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, survivors, source), status,
               cleanup);
-    plan_pools(scratch, plan, context);
-    SW_TRY_TO(select_pools(scratch, &found), status, cleanup);
-    SW_TRY_TO(check_counts(scratch), status, cleanup);
-    for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        sw_groups_thin(sw_granularity_of(spec), layer, bits_of(scratch, l), bits_of(scratch, l - 1),
-                       scratch->mask + layer->mask_offset);
-    }
+    memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
+    for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
+        found.held_at[l] = -1;
+    for (int64_t step = 1; step <= sw_scorer_steps(&scorer); step++)
+        SW_TRY_TO(take_step(&scorer, step, scratch, &found), status, cleanup);
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
     *report = found;
 cleanup:
+    sw_scorer_fini(&scorer);
     free_scratch(scratch);
     SW_FREE(&scratch);
     return status;
@@ -254,13 +269,13 @@ cleanup:
 
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0, uint8_t *mask,
-                              struct sw_prune_report *report) {
+                              const float *parent_survivors, const struct sw_prune_source *source,
+                              uint8_t *mask, struct sw_prune_report *report) {
     struct sw_ladder *ladder = NULL;
     SW_TRY(SW_ALLOC(&ladder, 1, "counts of a round"));
     sw_ladder_climb(spec, arch, round, ladder);
     enum sw_status status = sw_prune_to(spec, arch, round, ladder, NULL, NULL, parent_mask,
-                                        parent_survivors, theta0, mask, report);
+                                        parent_survivors, source, mask, report);
     SW_FREE(&ladder);
     return status;
 }

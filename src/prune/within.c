@@ -88,6 +88,12 @@ enum sw_status sw_within_check(const struct sw_trial_spec *spec, const char **ke
                        "prune.criterion: prune.schedule %s removes the smallest weights while it "
                        "trains; right is magnitude, not %s",
                        spec->prune_schedule, spec->prune_criterion);
+    *key = "prune.score_weights";
+    if (sw_prune_is_at_init(spec))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.score_weights: prune.schedule %s scores weights as they train, not "
+                       "initial ones; right is trained",
+                       spec->prune_schedule);
     *key = "prune.granularity";
     if (sw_granularity_of(spec)->side == 0)
         return SW_FAIL(SW_CONFIG,

@@ -113,6 +113,7 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
     if (training->hooks.after_backward != NULL)
         SW_TRY(training->hooks.after_backward(training->hooks.context, net, step,
                                               loss_sum / (double) batch));
+    SW_TRY(sw_training_add_norm_penalty(net, training->spec));
     return sw_optimizer_state_update(&training->optimizer, net, training->spec,
                                      step - training->hooks.first_step + 1,
                                      learning_rate(training, step));
@@ -123,7 +124,7 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
 static enum sw_status measure(struct sw_training *training, enum sw_split split, double *loss,
                               int64_t *correct, double *accuracy) {
     const struct sw_feed *feed = &training->feeds[split];
-    SW_TRY(sw_feed_evaluate(feed, training->net, loss, correct));
+    SW_TRY(sw_training_evaluate(feed, training->net, loss, correct));
     *accuracy = feed->count > 0 ? (double) *correct / (double) feed->count : NAN;
     return SW_OK;
 }

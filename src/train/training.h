@@ -1,8 +1,8 @@
 /* Module: train, private: one training while it runs. */
 #pragma once
 
-#include "feed.h"
 #include "optimizer.h"
+#include "sweepstake/feed.h"
 
 struct sw_training {
     struct sw_net *net;
@@ -36,3 +36,9 @@ enum sw_status sw_training_check_signs(const struct sw_trial_spec *spec,
                                        const char **key) SW_NODISCARD;
 /* loop.c: seconds spent in training steps so far. */
 double sw_training_seconds(const struct sw_training *training);
+/* evaluate.c: mean loss and right answers over all samples, in their order; NaN and 0 without samples. */
+enum sw_status sw_training_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
+                                    int64_t *correct) SW_NODISCARD;
+/* norm_penalty.c: add train.norm_penalty to the gradients of a step. Errors: SW_NOMEM, those of the device. */
+enum sw_status sw_training_add_norm_penalty(struct sw_net *net,
+                                            const struct sw_trial_spec *spec) SW_NODISCARD;

@@ -35,7 +35,23 @@ static enum sw_status between_steps(void *context, struct sw_training *training,
     return sw_trial_shrink(context, training, done);
 }
 
+static enum sw_status before_reset(void *context, const struct sw_net_param *param,
+                                   const struct sw_factors *factors, int64_t step) {
+    struct sw_trial_run *run = context;
+    return sw_watch_reset(&run->watch, run->task->spec.monitor, run->net, param, factors, step);
+}
+
+/* A last epoch that is cut short is one, too. */
+static enum sw_status watch_epoch(struct sw_trial_run *run, int64_t done) {
+    const struct sw_trial_spec *spec = &run->task->spec;
+    int64_t epoch_steps = sw_train_epoch_steps(spec, run->data->count[SW_SPLIT_TRAIN]);
+    int64_t epoch = (done + epoch_steps - 1) / epoch_steps;
+    if (done % epoch_steps != 0 && done != run->task->plan.steps) return SW_OK;
+    return sw_watch_epoch(&run->watch, spec->monitor, run->net, epoch, done);
+}
+
 static enum sw_status after_step(void *context, const struct sw_training *training, int64_t done) {
+    SW_TRY(watch_epoch(context, done));
     return sw_trial_checkpoint(context, training, done);
 }
 
@@ -48,6 +64,7 @@ static enum sw_status train(struct sw_trial_run *run) {
         .after_evaluation = after_evaluation,
         .between_steps = between_steps,
         .after_step = after_step,
+        .before_reset = before_reset,
         .first_step = run->task->plan.rewind_to,
         .factored = sw_train_is_factored(&run->task->spec, run->task->plan.round),
         .sign_reference = run->forced};
@@ -85,6 +102,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_signs(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_watch_signs(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
     SW_TRY_TO(sw_trial_end_within(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);

@@ -1,6 +1,6 @@
 /* Checkpoints inside a round:
- *     header | alerts so far | watched gradient norms | weights to rewind to | mask and prunes of a round
- *     that is pruned while it trains | state of the training */
+ *     header | alerts so far | watched gradient norms | watched signs | weights to rewind to | mask and
+ *     prunes of a round that is pruned while it trains | state of the training */
 #include "trial_run.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@
 struct checkpoint_header {
     int64_t n_alerts, suppressed;
     int64_t n_layers;
+    int64_t sign_bytes;     /* of the monitor `signs` */
     int64_t snapshot_bytes; /* of all snapshots, taken or not */
     int64_t n_calls;        /* prunes so far */
     int64_t train_bytes;
@@ -22,10 +23,14 @@ static int64_t watch_bytes(int64_t n_alerts, int64_t n_layers) {
     return n_alerts * (int64_t) sizeof(struct sw_alert) + n_layers * (int64_t) sizeof(double);
 }
 
-static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t snapshot_bytes,
-                                int64_t train_bytes) {
+static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t sign_bytes,
+                                int64_t snapshot_bytes, int64_t train_bytes) {
     return (int64_t) sizeof(struct checkpoint_header) + watch_bytes(n_alerts, n_layers) +
-           snapshot_bytes + train_bytes;
+           sign_bytes + snapshot_bytes + train_bytes;
+}
+
+static int64_t sign_bytes(const struct sw_trial_spec *spec, int64_t weights, int64_t n_layers) {
+    return sw_trial_watches_signs(spec) ? sw_signs_saved_bytes(weights, n_layers) : 0;
 }
 
 int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
@@ -37,13 +42,17 @@ int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
                  plan->prune_rows * (int64_t) sizeof(struct sw_prune_call);
     const struct sw_train_extent extent = sw_train_extent_of(
         spec, plan->round, survivors, plan->nnz + survivors - plan->survivors, n_layers);
-    return within + checkpoint_bytes(SW_ALERTS_MAX, n_layers,
+    return within + checkpoint_bytes(SW_ALERTS_MAX, n_layers, sign_bytes(spec, plan->nnz, n_layers),
                                      plan->length[SW_SECTION_THETA_K] * (int64_t) sizeof(float),
                                      sw_train_saved_bytes(spec, &extent, plan->curve_points));
 }
 
 static int64_t snapshot_bytes(const struct sw_trial_run *run) {
     return run->task->plan.snapshots * run->arch.parameters * (int64_t) sizeof(float);
+}
+
+static int64_t signs_now(const struct sw_trial_run *run) {
+    return sign_bytes(&run->task->spec, run->record.result.nnz, run->arch.n_layers);
 }
 
 /* The same, for the network as it is. */
@@ -53,7 +62,7 @@ static int64_t find_capacity(const struct sw_trial_run *run) {
         &run->task->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
         run->arch.n_layers);
     return sw_trial_within_bytes(run, plan->prune_rows) +
-           checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, snapshot_bytes(run),
+           checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, signs_now(run), snapshot_bytes(run),
                             sw_train_saved_bytes(&run->task->spec, &extent, plan->curve_points));
 }
 
@@ -85,10 +94,12 @@ static enum sw_status check(const struct sw_trial_run *run, const struct checkpo
                             const char *alerts, int64_t bytes) {
     const int64_t n = header->n_alerts;
     if (n < 0 || n > SW_ALERTS_MAX || header->suppressed < 0 ||
-        header->n_layers != run->arch.n_layers || header->snapshot_bytes != snapshot_bytes(run) ||
-        header->train_bytes < 0 || header->train_bytes > bytes || header->n_calls < 0 ||
+        header->n_layers != run->arch.n_layers || header->sign_bytes != signs_now(run) ||
+        header->snapshot_bytes != snapshot_bytes(run) || header->train_bytes < 0 ||
+        header->train_bytes > bytes || header->n_calls < 0 ||
         header->n_calls > run->task->plan.prune_rows ||
-        checkpoint_bytes(n, header->n_layers, header->snapshot_bytes, header->train_bytes) +
+        checkpoint_bytes(n, header->n_layers, header->sign_bytes, header->snapshot_bytes,
+                         header->train_bytes) +
                 sw_trial_within_bytes(run, header->n_calls) !=
             bytes ||
         !are_alerts((const struct sw_alert *) (const void *) alerts, n))
@@ -121,7 +132,8 @@ static enum sw_status restore(struct sw_trial_run *run, struct sw_training *trai
     SW_TRY(check(run, &header, alerts, bytes));
     const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
     const char *norms = alerts + alert_bytes;
-    const char *snapshots = alerts + watch_bytes(header.n_alerts, header.n_layers);
+    const char *signs = alerts + watch_bytes(header.n_alerts, header.n_layers);
+    const char *snapshots = signs + header.sign_bytes;
     const char *within = snapshots + header.snapshot_bytes;
     SW_TRY(sw_trial_check_within(run, within, header.n_calls));
     SW_TRY(restore_training(run, training, within, sw_trial_within_bytes(run, header.n_calls),
@@ -129,6 +141,7 @@ static enum sw_status restore(struct sw_trial_run *run, struct sw_training *trai
     sw_trial_restore_within(run, within);
     run->resumed = true;
     sw_trial_restore_snapshots(run, snapshots, *done);
+    if (run->signs != NULL) sw_signs_restore(run->signs, signs);
     memcpy(run->alerts, alerts, alert_bytes);
     memcpy(run->gradient_norm, norms, (size_t) header.n_layers * sizeof *run->gradient_norm);
     run->watch.n_alerts = header.n_alerts;
@@ -165,12 +178,14 @@ static enum sw_status save(struct sw_trial_run *run, const struct sw_training *t
     const struct checkpoint_header header = {.n_alerts = run->watch.n_alerts,
                                              .suppressed = run->watch.suppressed,
                                              .n_layers = run->arch.n_layers,
+                                             .sign_bytes = signs_now(run),
                                              .snapshot_bytes = snapshot_bytes(run),
                                              .n_calls = run->n_calls,
                                              .train_bytes = sw_train_bytes_now(training)};
     const int64_t within = sw_trial_within_bytes(run, run->n_calls);
     const int64_t bytes = within + checkpoint_bytes(header.n_alerts, header.n_layers,
-                                                    header.snapshot_bytes, header.train_bytes);
+                                                    header.sign_bytes, header.snapshot_bytes,
+                                                    header.train_bytes);
     const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
     const size_t norm_bytes = (size_t) header.n_layers * sizeof *run->gradient_norm;
     if (run->checkpoint == NULL)
@@ -180,6 +195,8 @@ static enum sw_status save(struct sw_trial_run *run, const struct sw_training *t
     memcpy(next += sizeof header, run->alerts, alert_bytes);
     memcpy(next += alert_bytes, run->gradient_norm, norm_bytes);
     next += norm_bytes;
+    if (run->signs != NULL) sw_signs_save(run->signs, next);
+    next += header.sign_bytes;
     if (header.snapshot_bytes > 0) memcpy(next, run->theta_k, (size_t) header.snapshot_bytes);
     next += header.snapshot_bytes;
     sw_trial_save_within(run, next);

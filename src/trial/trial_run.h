@@ -26,6 +26,7 @@ struct sw_trial_run {
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
     double *gradient_norm;          /* [n_layers] */
+    struct sw_signs *signs;         /* of the monitor `signs`; NULL: it is off */
     struct sw_layer_record *layers; /* [n_layers] */
     struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
     struct sw_watch watch;
@@ -53,6 +54,16 @@ void sw_trial_release(struct sw_trial_run *run);
  * round that hands them over, else those that the mask keeps, and none when the training begins with
  * weights of a later step. A reinit control draws its own. Errors: SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_start.c: draw them: those that `mask` keeps, or all. Errors: SW_CONFIG (distribution). */
+enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) SW_NODISCARD;
+/* trial_start.c: the mask of another row, which keeps as many weights of every layer as was planned. Errors:
+ * what the sink returns, SW_DAMAGED. */
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row,
+                                  const int64_t *planned, uint8_t *mask) SW_NODISCARD;
+void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask);
+/* trial_prune.c: the mask of a ticket, from its parent's or, without a parent, from the initial weights; alerts
+ * where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns, SW_DAMAGED, those of sw_prune_round. */
+enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: memory for snapshots, or one of round 0. Errors: SW_NOMEM, what the sink returns. */
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
@@ -70,6 +81,10 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
  * what the sink returns. */
 enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_signs.c: what the monitor `signs` needs, when it is on and the network has its weights. */
+enum sw_status sw_trial_watch_signs(struct sw_trial_run *run) SW_NODISCARD;
+bool sw_trial_watches_signs(const struct sw_trial_spec *spec);
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:
@@ -117,5 +132,5 @@ void sw_trial_restore_within(struct sw_trial_run *run, const char *from);
 
 /* trial_start.c: count what the mask keeps; it is what was planned, or at most that. */
 enum sw_status sw_trial_count_mask(struct sw_trial_run *run) SW_NODISCARD;
-/* trial_start.c: alerts where a floor, not the scores, decided. */
+/* trial_prune.c: alerts where a floor, not the scores, decided. */
 void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report);

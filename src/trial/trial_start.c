@@ -2,7 +2,6 @@
 #include "trial_run.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sweepstake/mask.h"
@@ -68,6 +67,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->forced);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
+    sw_signs_destroy(&run->signs);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
     SW_FREE(&run->calls);
@@ -96,7 +96,7 @@ enum sw_status sw_trial_draw_theta0(const struct sw_round_task *task, const stru
     return draw_kept(task, arch, NULL, out);
 }
 
-static enum sw_status draw_theta0(struct sw_trial_run *run, const uint8_t *mask) {
+enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) {
     SW_TRY(draw_kept(run->task, &run->arch, mask, run->theta0));
     run->theta0_whole = mask == NULL;
     return SW_OK;
@@ -107,9 +107,10 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
     bool looked_at = plan->theta_k_owner < 0 ||
-                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0;
+                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0 ||
+                     sw_trial_watches_signs(&run->task->spec);
     if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
-    return draw_theta0(run, hands_over ? NULL : run->mask);
+    return sw_trial_draw(run, hands_over ? NULL : run->mask);
 }
 
 /* ---- mask ---------------------------------------------------------------------------------------- */
@@ -153,70 +154,18 @@ enum sw_status sw_trial_count_mask(struct sw_trial_run *run) {
     return SW_OK;
 }
 
-static void keep_all(struct sw_trial_run *run) {
+void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask) {
     for (int64_t l = 0; l < run->arch.n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(&run->arch, l);
-        sw_mask_fill(run->mask + layer->mask_offset, layer->count);
+        sw_mask_fill(mask + layer->mask_offset, layer->count);
     }
 }
 
-static enum sw_status load(const struct sw_trial_run *run, enum sw_section section, void *out,
-                           size_t bytes) {
-    return run->sink->load(run->sink->context, run->task->plan.parent, section, 0, out, bytes);
-}
-
-/* The mask before pruning and the weights that its training ended with. */
-static enum sw_status load_parent(const struct sw_trial_run *run, uint8_t **mask,
-                                  float **survivors) {
-    const struct sw_arch *arch = &run->arch;
-    int64_t n = arch->parameters - arch->prunable;
-    SW_TRY(SW_ALLOC(mask, (size_t) arch->mask_bytes, "the parent's mask"));
-    SW_TRY(load(run, SW_SECTION_MASK, *mask, (size_t) arch->mask_bytes));
-    SW_TRY(check_mask(run, *mask, run->task->parent_kept, run->task->plan.parent));
-    for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        n += sw_mask_count(*mask + layer->mask_offset, layer->count);
-    }
-    SW_TRY(SW_ALLOC(survivors, (size_t) n, "the parent's weights"));
-    return load(run, SW_SECTION_WEIGHTS, *survivors, (size_t) n * sizeof **survivors);
-}
-
-/* A person should know where a floor, not the scores, decided. */
-void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
-    char message[80];
-    if (sw_prune_note(&run->task->spec, &run->arch, run->task->plan.round, message, sizeof message))
-        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to,
-                       run->task->spec.prune_ratio_cap, message);
-    for (int64_t l = 0; l < run->arch.n_layers; l++) {
-        const char *name = sw_arch_layer(&run->arch, l)->name;
-        int64_t held_at = report->held_at[l];
-        if (held_at < 0) continue;
-        (void) snprintf(message, sizeof message,
-                        held_at == 0 ? "layer collapse: only prune.min_keep holds %s"
-                                     : "prune.min_keep holds more of %s than was to stay",
-                        name);
-        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to, (double) held_at, message);
-    }
-}
-
-/* The parent has the same theta0 as this round: it is drawn again, not loaded. */
-static enum sw_status prune_parent(struct sw_trial_run *run) {
-    struct sw_prune_report report;
-    uint8_t *mask = NULL;
-    float *survivors = NULL;
-    enum sw_status status = SW_OK;
-    const struct sw_criterion *criterion = sw_criterion_find(run->task->spec.prune_criterion);
-    SW_TRY_TO(load_parent(run, &mask, &survivors), status, cleanup);
-    if (criterion != NULL && criterion->uses_theta0)
-        SW_TRY_TO(draw_theta0(run, NULL), status, cleanup);
-    SW_TRY_TO(sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, mask, survivors,
-                             run->theta0, run->mask, &report),
-              status, cleanup);
-    sw_trial_report_floors(run, &report);
-cleanup:
-    SW_FREE(&mask);
-    SW_FREE(&survivors);
-    return status;
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row,
+                                  const int64_t *planned, uint8_t *mask) {
+    SW_TRY(run->sink->load(run->sink->context, row, SW_SECTION_MASK, 0, mask,
+                           (size_t) run->arch.mask_bytes));
+    return check_mask(run, mask, planned, row);
 }
 
 /* The ticket's mask, or what the control makes of it. */
@@ -226,8 +175,8 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     uint8_t *ticket = NULL;
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
-    SW_TRY_TO(load(run, SW_SECTION_MASK, ticket, bytes), status, cleanup);
-    SW_TRY_TO(check_mask(run, ticket, run->task->parent_kept, plan->parent), status, cleanup);
+    SW_TRY_TO(sw_trial_load_mask(run, plan->parent, run->task->parent_kept, ticket), status,
+              cleanup);
     SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
@@ -238,8 +187,7 @@ cleanup:
 
 /* The mask that a round begins with which is pruned while it trains. */
 static enum sw_status take_parent_mask(struct sw_trial_run *run) {
-    SW_TRY(load(run, SW_SECTION_MASK, run->mask, (size_t) run->arch.mask_bytes));
-    SW_TRY(check_mask(run, run->mask, run->task->parent_kept, run->task->plan.parent));
+    SW_TRY(sw_trial_load_mask(run, run->task->plan.parent, run->task->parent_kept, run->mask));
     return sw_trial_begin_within(run);
 }
 
@@ -249,9 +197,9 @@ static enum sw_status make_mask(struct sw_trial_run *run) {
     if (plan->control != SW_CONTROL_TICKET)
         SW_TRY(derive_mask(run));
     else if (plan->round == 0)
-        keep_all(run);
+        sw_trial_keep_all(run, run->mask);
     else
-        SW_TRY(prune_parent(run));
+        SW_TRY(sw_trial_prune_parent(run));
     return sw_trial_count_mask(run);
 }
 
