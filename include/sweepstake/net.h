@@ -103,6 +103,18 @@ void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, bool u
                   uint64_t seed, enum sw_random_purpose purpose, int64_t round, const uint8_t *mask,
                   float *theta);
 
+/* Words of model.sparse_init; NULL past the end. */
+const char *sw_sparse_init_at(size_t index, const char **summary);
+/* Does it act on such a training? */
+bool sw_sparse_init_acts(const struct sw_trial_spec *spec, int64_t round, enum sw_control control);
+/* Has the trial a training that it acts on, and initial weights there? Errors: SW_CONFIG, with *key. */
+enum sw_status sw_sparse_init_check(const struct sw_trial_spec *spec,
+                                    const char **key) SW_NODISCARD;
+/* Give initial weights theta[arch->parameters], of the distribution model.init, the deviation that
+ * follows from the mask: what the mask keeps is multiplied. */
+void sw_sparse_init_scale(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                          const uint8_t *mask, float *theta);
+
 /* ---- network on a device -------------------------------------------------------------------- */
 
 struct sw_net; /* opaque */

@@ -152,10 +152,12 @@ struct sw_prune_span {
 /* Do the settings fit a training of this length? As sw_prune_check. */
 enum sw_status sw_prune_check_span(const struct sw_trial_spec *spec,
                                    const struct sw_prune_span *span, const char **key) SW_NODISCARD;
-/* Calls of a round, 0 for other schedules; is there one when `done` steps are, and is it the last? */
+/* Calls of a round, 0 for other schedules; is there one when `done` steps are, when is the last one, and is
+ * it that? */
 int64_t sw_prune_calls(const struct sw_trial_spec *spec, const struct sw_prune_span *span);
 bool sw_prune_is_due(const struct sw_trial_spec *spec, const struct sw_prune_span *span,
                      int64_t done);
+int64_t sw_prune_last_call(const struct sw_trial_spec *spec, const struct sw_prune_span *span);
 bool sw_prune_is_last(const struct sw_trial_spec *spec, const struct sw_prune_span *span,
                       int64_t done);
 /* Rows that a call writes at most: one for all that compete with each other. */

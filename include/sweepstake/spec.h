@@ -60,7 +60,11 @@ enum sw_registry {
     SW_REGISTRY_SCORE_WEIGHTS,
     SW_REGISTRY_GROUP_SCORE,
     SW_REGISTRY_SCORE_REFERENCE,
-    SW_REGISTRY_SIGN_REFERENCE
+    SW_REGISTRY_SIGN_REFERENCE,
+    SW_REGISTRY_LR_RULE,
+    SW_REGISTRY_REWIND,
+    SW_REGISTRY_CLIP,
+    SW_REGISTRY_SPARSE_INIT
 };
 
 #define SW_TYPE_INT(member) int64_t member;
@@ -207,6 +211,7 @@ struct sw_layer_record {
     double weight_norm;   /* L2 norm of the trained survivors */
     double gradient_norm; /* L2 norm of the last watched gradient; NaN when unwatched */
     double gradient_rms;  /* that norm over sqrt(nnz) */
+    double clipped;       /* share of steps whose gradient was clipped; NaN without train.clip */
     char format[8];       /* "dense", "csr", "bsr8" */
     struct sw_sign_figures signs;
     int64_t factor_unbalanced; /* Sign-In: steps in which u^2 - w^2 of a weight fell below zero */

@@ -117,6 +117,20 @@ static enum sw_status show_controls(void) {
     return print_words(SW_REGISTRY_CONTROL);
 }
 
+static enum sw_status show_recipes(void) {
+    const struct sw_recipe *recipe = NULL;
+    for (size_t i = 0; (recipe = sw_recipe_at(i)) != NULL; i++) {
+        printf("%s%s: %s\n", i > 0 ? "\n" : "", recipe->name, recipe->summary);
+        for (const struct sw_recipe_row *row = recipe->rows; row->help != NULL; row++)
+            if (row->key == NULL)
+                printf("  unavailable: %s\n", row->help);
+            else
+                printf("  %-30s %-16s %-12s %s\n", row->key, row->value,
+                       row->range != NULL ? row->range : "", row->help);
+    }
+    return SW_OK;
+}
+
 static enum sw_status show_schema(void) {
     struct sw_text text = {0};
     enum sw_status status = sw_store_describe_schema(&text);
@@ -142,6 +156,7 @@ static enum sw_status show_schema(void) {
     X(allocations, "how the layers share the pruning (prune.allocation) and the keys of each")     \
     X(granularities, "what is removed as one (prune.granularity)")                                 \
     X(formats, "how pruned layers store their weights (train.format)")                             \
+    X(recipes, "named sets of settings (recipe)")                                                  \
     X(controls, "trainings beside every ticket (control)")                                         \
     X(group_scores, "scores of blocks and units (prune.group_score)")
 

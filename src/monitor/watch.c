@@ -30,6 +30,15 @@ static enum sw_status find_named(const char *name, const struct sw_monitor **out
     return SW_OK;
 }
 
+bool sw_monitors_need_dense(const char *names) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = sw_monitor_find(name);
+        if (monitor != NULL && monitor->needs_dense) return true;
+    }
+    return false;
+}
+
 enum sw_status sw_watch_backward(struct sw_watch *watch, const char *names, struct sw_net *net,
                                  int64_t step, double loss) {
     char name[32];

@@ -30,12 +30,22 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
     }
 }
 
+/* A setting of its own would be read and ignored. */
+static void check_evaluations(struct sw_plan *plan, int64_t trial) {
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, "train.evaluate.every");
+    if (plan->sweep.trials[trial].train_evaluate_epochs == SW_INT_NULL || place.line == 0) return;
+    sw_plan_report(plan, place,
+                   "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
+}
+
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
 
 /* What they say of their settings. */
 static void check_plugins(struct sw_plan *plan, int64_t trial) {
     const char *key = "train.optimizer.name";
-    if (sw_train_check(&plan->sweep.trials[trial], &key) != SW_OK)
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (sw_train_check(spec, &key) != SW_OK || sw_train_check_sparse(spec, &key) != SW_OK ||
+        sw_sparse_init_check(spec, &key) != SW_OK)
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
@@ -140,6 +150,25 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
                    place.line > 0 ? "got" : "the default is", spec->train_batch, data->train);
 }
 
+/* The same for the batches of pruned rounds, and their length: at most that of the dense training. */
+static void check_sparse(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const int64_t images = plan->sweep.datas[plan->trial_data[trial]].train;
+    struct sw_trial_spec sparse;
+    sw_train_round_spec(spec, 1, images, &sparse);
+    if (sparse.train_batch > images && spec->train_batch <= images)
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.sparse.batch_factor"),
+                       "train.sparse.batch_factor: pruned rounds have batches of %" PRId64
+                       "; allowed is at most the %" PRId64 " training images",
+                       sparse.train_batch, images);
+    if (spec->train_sparse_steps != SW_INT_NULL &&
+        spec->train_sparse_steps > sw_train_steps(spec, images))
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.sparse.steps"),
+                       "train.sparse.steps: got %" PRId64 "; allowed is at most the %" PRId64
+                       " steps of the dense training",
+                       spec->train_sparse_steps, sw_train_steps(spec, images));
+}
+
 /* Nothing would be left to train after the last step. */
 static void check_rewind(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
@@ -207,8 +236,10 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
     const char *key = "prune.granularity";
     const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
-    const struct sw_prune_span span = sw_plan_span(spec,
-                                                   &plan->sweep.datas[plan->trial_data[trial]]);
+    const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
+    struct sw_trial_spec pruned;
+    sw_train_round_spec(spec, 1, data->train, &pruned);
+    const struct sw_prune_span span = sw_plan_span(&pruned, data);
     if (arch->n_layers == 0) return;
     if (sw_prune_check(spec, arch, &key) != SW_OK ||
         sw_prune_check_span(spec, &span, &key) != SW_OK)
@@ -256,6 +287,7 @@ static void check_monitor(struct sw_plan *plan, int64_t trial) {
 /* Output units are never removed, so that their rate would be read and ignored. */
 static void check_output_rate(struct sw_plan *plan) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
+    if (plan->base[sw_plan_find_field(plan, "prune.output_rate")].recipe) return;
     for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
         if (strcmp(plan->sweep.trials[trial].prune_granularity, "neuron") != 0) return;
     if (place.line > 0)
@@ -270,6 +302,7 @@ static void check_output_rate(struct sw_plan *plan) {
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
+    check_evaluations(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
@@ -277,6 +310,7 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     if (plan->sweep.datas[plan->trial_data[trial]].train == 0) return SW_OK;
     if (!checker->skip_batch) check_batch(plan, trial);
     if (!checker->skip_length) check_rewind(plan, trial);
+    if (!checker->skip_length) check_sparse(plan, trial);
     if (checker->skip_model) return SW_OK;
     SW_TRY(find_arch(checker, trial));
     check_norm_penalty(plan, trial);

@@ -60,9 +60,13 @@ bool sw_prune_is_due(const struct sw_trial_spec *spec, const struct sw_prune_spa
     return done == calls.end || (done - calls.begin) % calls.period == 0;
 }
 
+int64_t sw_prune_last_call(const struct sw_trial_spec *spec, const struct sw_prune_span *span) {
+    return find_calls(spec, span).end;
+}
+
 bool sw_prune_is_last(const struct sw_trial_spec *spec, const struct sw_prune_span *span,
                       int64_t done) {
-    return done == find_calls(spec, span).end;
+    return done == sw_prune_last_call(spec, span);
 }
 
 enum sw_status sw_prune_check_span(const struct sw_trial_spec *spec,
@@ -77,6 +81,18 @@ enum sw_status sw_prune_check_span(const struct sw_trial_spec *spec,
     if (sw_prune_calls(spec, span) > CALLS_MAX)
         return SW_FAIL(SW_CONFIG, "%s: %lld calls in a training; allowed are at most %d", *key,
                        (long long) sw_prune_calls(spec, span), CALLS_MAX);
+    return SW_OK;
+}
+
+/* Factors and forced signs are of one mask. */
+static enum sw_status check_signs(const struct sw_trial_spec *spec, const char **key) {
+    bool forced = strcmp(spec->sign_seed_force_reference, "none") != 0;
+    *key = forced ? "sign.seed_force.reference" : "signin.enabled";
+    if (forced || spec->signin_enabled)
+        return SW_FAIL(SW_CONFIG,
+                       "%s: factors and signs belong to one mask, and prune.schedule %s changes it "
+                       "while it trains; use schedule iterative or one-shot",
+                       *key, spec->prune_schedule);
     return SW_OK;
 }
 
@@ -100,13 +116,19 @@ enum sw_status sw_within_check(const struct sw_trial_spec *spec, const char **ke
                        "prune.granularity: prune.schedule %s removes weights or blocks while it "
                        "trains, not %s; use schedule iterative",
                        spec->prune_schedule, spec->prune_granularity);
-    bool forced = strcmp(spec->sign_seed_force_reference, "none") != 0;
-    *key = forced ? "sign.seed_force.reference" : "signin.enabled";
-    if (forced || spec->signin_enabled)
+    *key = "rewind.mode";
+    if (strcmp(spec->rewind_mode, "weights") != 0)
         return SW_FAIL(SW_CONFIG,
-                       "%s: factors and signs belong to one mask, and prune.schedule %s changes it "
-                       "while it trains; use schedule iterative or one-shot",
-                       *key, spec->prune_schedule);
+                       "rewind.mode: prune.schedule %s prunes on from the weights that it rewinds "
+                       "to; right is weights, not %s",
+                       spec->prune_schedule, spec->rewind_mode);
+    *key = "train.sparse.lr_rule";
+    if (strcmp(spec->train_sparse_lr_rule, "none") != 0)
+        return SW_FAIL(SW_CONFIG,
+                       "train.sparse.lr_rule: %s takes the rate from one mask, and prune.schedule "
+                       "%s changes it while it trains; right is none",
+                       spec->train_sparse_lr_rule, spec->prune_schedule);
+    SW_TRY(check_signs(spec, key));
     *key = "prune.start_sparsity";
     if (is(spec, "seed_dynamic") && spec->prune_start_sparsity == 0)
         return SW_FAIL(SW_CONFIG,

@@ -89,6 +89,8 @@ static const struct sw_column layer_columns[] = {
     LAYER(F64, weight_norm, "", "L2 norm of the trained survivors"),
     LAYER(F64, gradient_norm, "", "L2 norm of the last watched gradient; NaN when unwatched"),
     LAYER(F64, gradient_rms, "", "that norm over the root of the weights left"),
+    LAYER(F64, clipped, "",
+          "share of the steps whose gradient train.clip scaled down; NaN without it"),
     LAYER(STR8, format, "",
           "how the layer was stored and multiplied: dense, csr, csc, coo, bsr4, bsr8, bsr16"),
     SIGNS(

@@ -11,8 +11,8 @@ int64_t sw_train_evaluate_batch(const struct sw_arch *arch) {
 }
 
 int64_t sw_train_max_batch(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
-    int64_t evaluated = sw_train_evaluate_batch(arch);
-    return spec->train_batch > evaluated ? spec->train_batch : evaluated;
+    int64_t evaluated = sw_train_evaluate_batch(arch), part = sw_train_part(spec);
+    return part > evaluated ? part : evaluated;
 }
 
 enum sw_status sw_training_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,

@@ -56,6 +56,11 @@ enum sw_status sw_train_reshape(struct sw_training *training, const uint8_t *mas
     memcpy(before, sw_net_mask(training->net), bytes);
     SW_TRY_TO(sw_net_reshape(training->net, mask), status, cleanup);
     SW_TRY_TO(regather_all(training, before, compact, whole), status, cleanup);
+    /* Sums of gradients are of one step only. */
+    sw_accumulator_fini(&training->accumulator);
+    training->accumulator = (struct sw_accumulator){0};
+    SW_TRY_TO(sw_accumulator_init(training->net, training->spec, &training->accumulator), status,
+              cleanup);
 cleanup:
     SW_FREE(&before);
     SW_FREE(&compact);

@@ -1,6 +1,8 @@
 /* Module: train, private: one training while it runs. */
 #pragma once
 
+#include "accumulate.h"
+#include "clip.h"
 #include "optimizer.h"
 #include "sweepstake/feed.h"
 
@@ -13,6 +15,8 @@ struct sw_training {
     int64_t done; /* steps that were over when a hook was told last, or a state was put back */
     struct sw_feed feeds[SW_SPLIT_COUNT];
     struct sw_optimizer_state optimizer;
+    struct sw_clip clip;
+    struct sw_accumulator accumulator;
     int32_t *order; /* [training samples]: order of this epoch */
     struct sw_augment
         *augment;    /* [batch]: how the samples of a step are shown; NULL: as they are */

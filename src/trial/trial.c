@@ -15,14 +15,15 @@ static enum sw_status after_backward(void *context, struct sw_net *net, int64_t 
     struct sw_trial_run *run = context;
     tell_progress(run, step);
     SW_TRY(sw_trial_take_snapshot(run, step)); /* before the update: after `step` steps */
-    return sw_watch_backward(&run->watch, run->task->spec.monitor, net, step, loss);
+    return sw_watch_backward(&run->watch, run->spec.monitor, net, step, loss);
 }
 
 static enum sw_status after_evaluation(void *context, struct sw_net *net,
                                        const struct sw_curve_point *point) {
     struct sw_trial_run *run = context;
     tell_progress(run, point->step);
-    return sw_watch_evaluation(&run->watch, run->task->spec.monitor, net, point);
+    run->watch.sparsity = sw_trial_asked_sparsity(run, point->step);
+    return sw_watch_evaluation(&run->watch, run->spec.monitor, net, point);
 }
 
 static enum sw_status before_start(void *context, struct sw_training *training) {
@@ -38,12 +39,12 @@ static enum sw_status between_steps(void *context, struct sw_training *training,
 static enum sw_status before_reset(void *context, const struct sw_net_param *param,
                                    const struct sw_factors *factors, int64_t step) {
     struct sw_trial_run *run = context;
-    return sw_watch_reset(&run->watch, run->task->spec.monitor, run->net, param, factors, step);
+    return sw_watch_reset(&run->watch, run->spec.monitor, run->net, param, factors, step);
 }
 
 /* A last epoch that is cut short is one, too. */
 static enum sw_status watch_epoch(struct sw_trial_run *run, int64_t done) {
-    const struct sw_trial_spec *spec = &run->task->spec;
+    const struct sw_trial_spec *spec = &run->spec;
     int64_t epoch_steps = sw_train_epoch_steps(spec, run->data->count[SW_SPLIT_TRAIN]);
     int64_t epoch = (done + epoch_steps - 1) / epoch_steps;
     if (done % epoch_steps != 0 && done != run->task->plan.steps) return SW_OK;
@@ -66,10 +67,11 @@ static enum sw_status train(struct sw_trial_run *run) {
         .after_step = after_step,
         .before_reset = before_reset,
         .first_step = run->task->plan.rewind_to,
-        .factored = sw_train_is_factored(&run->task->spec, run->task->plan.round),
+        .factored = sw_train_is_factored(&run->spec, run->task->plan.round),
+        .lr_factors = run->lr_factors,
         .sign_reference = run->forced};
     run->record.measured.started = sw_clock_wall();
-    enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
+    enum sw_status status = sw_train_run(run->net, &run->spec, run->data, &hooks, run->curve,
                                          &run->outcome);
     if (status != SW_DIVERGED) return status;
     sw_trial_fail_record(&run->record, sw_status_text());
@@ -78,11 +80,12 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* ---- rewinding ----------------------------------------------------------------------------------- */
 
-/* The survivors of the mask go back to their values at initialisation, or at the step that says the plan. */
+/* The survivors of the mask go back to their values at initialisation, or at the step that says the plan;
+ * or they stay what their parent trained. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
-    int64_t batch = sw_train_max_batch(&run->task->spec, &run->arch);
+    int64_t batch = sw_train_max_batch(&run->spec, &run->arch);
     struct sw_net_storage storage;
-    sw_prune_storage(&run->task->spec, (enum sw_control) run->task->plan.control, &storage);
+    sw_prune_storage(&run->spec, (enum sw_control) run->task->plan.control, &storage);
     storage.whole = run->within;
     SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));
     return sw_net_set_theta(run->net, sw_trial_start_weights(run));
@@ -100,6 +103,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     SW_TRY_TO(sw_trial_load_theta_k(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_rates(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_signs(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(sw_trial_watch_signs(&run), status, cleanup);

@@ -44,7 +44,8 @@ int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
         spec, plan->round, survivors, plan->nnz + survivors - plan->survivors, n_layers);
     return within + checkpoint_bytes(SW_ALERTS_MAX, n_layers, sign_bytes(spec, plan->nnz, n_layers),
                                      plan->length[SW_SECTION_THETA_K] * (int64_t) sizeof(float),
-                                     sw_train_saved_bytes(spec, &extent, plan->curve_points));
+                                     sw_train_saved_bytes(spec, &extent, plan->curve_points) +
+                                         sw_train_clip_bytes(spec, n_layers));
 }
 
 static int64_t snapshot_bytes(const struct sw_trial_run *run) {
@@ -59,11 +60,12 @@ static int64_t signs_now(const struct sw_trial_run *run) {
 static int64_t find_capacity(const struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     const struct sw_train_extent extent = sw_train_extent_of(
-        &run->task->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
+        &run->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
         run->arch.n_layers);
     return sw_trial_within_bytes(run, plan->prune_rows) +
            checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, signs_now(run), snapshot_bytes(run),
-                            sw_train_saved_bytes(&run->task->spec, &extent, plan->curve_points));
+                            sw_train_saved_bytes(&run->spec, &extent, plan->curve_points) +
+                                sw_train_clip_bytes(&run->spec, run->arch.n_layers));
 }
 
 static void tell(const struct sw_trial_run *run, const char *text) {

@@ -61,11 +61,11 @@ cleanup:
 
 /* The parent has the same theta0 as this round: it is drawn again, not loaded. */
 static enum sw_status find_reference(struct sw_trial_run *run, struct sources *sources) {
-    enum sw_score_reference reference = sw_prune_reference(&run->task->spec);
+    enum sw_score_reference reference = sw_prune_reference(&run->spec);
     bool initial = reference == SW_REFERENCE_THETA0 ||
                    (reference == SW_REFERENCE_THETA_K && run->task->plan.theta_k_owner < 0) ||
                    (reference == SW_REFERENCE_BEFORE && run->task->grandparent < 0);
-    if (initial || (sw_prune_needs(&run->task->spec) & SW_NEEDS_THETA0) != 0)
+    if (initial || (sw_prune_needs(&run->spec) & SW_NEEDS_THETA0) != 0)
         SW_TRY(sw_trial_draw(run, NULL));
     sources->source.theta0 = run->theta0;
     if (initial)
@@ -79,7 +79,8 @@ static enum sw_status find_reference(struct sw_trial_run *run, struct sources *s
 
 static enum sw_status load_sources(struct sw_trial_run *run, struct sources *sources) {
     int64_t parent = run->task->plan.parent;
-    bool trained = strcmp(run->task->spec.prune_score_weights, "init") != 0;
+    bool trained = strcmp(run->spec.prune_score_weights, "init") != 0 ||
+                   sw_round_keeps_weights(&run->spec, &run->task->plan);
     SW_TRY(SW_ALLOC(&sources->mask, (size_t) run->arch.mask_bytes, "the parent's mask"));
     if (parent < 0)
         sw_trial_keep_all(run, sources->mask);
@@ -102,9 +103,9 @@ static void release_sources(struct sources *sources) {
 /* A person should know where a floor, not the scores, decided. */
 void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
     char message[80];
-    if (sw_prune_note(&run->task->spec, &run->arch, run->task->plan.round, message, sizeof message))
-        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to,
-                       run->task->spec.prune_ratio_cap, message);
+    if (sw_prune_note(&run->spec, &run->arch, run->task->plan.round, message, sizeof message))
+        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to, run->spec.prune_ratio_cap,
+                       message);
     for (int64_t l = 0; l < run->arch.n_layers; l++) {
         const char *name = sw_arch_layer(&run->arch, l)->name;
         int64_t held_at = report->held_at[l];
@@ -120,11 +121,14 @@ void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_repo
 enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) {
     struct sw_prune_report report;
     struct sources sources = {0};
+    bool trained = strcmp(run->spec.prune_score_weights, "init") != 0;
     enum sw_status status = load_sources(run, &sources);
     if (status == SW_OK)
-        status = sw_prune_round(&run->task->spec, &run->arch, run->task->plan.round, sources.mask,
-                                sources.survivors, &sources.source, run->mask, &report);
+        status = sw_prune_round(&run->spec, &run->arch, run->task->plan.round, sources.mask,
+                                trained ? sources.survivors : NULL, &sources.source, run->mask,
+                                &report);
     if (status == SW_OK) sw_trial_report_floors(run, &report);
+    if (status == SW_OK) sw_trial_take_parent(run, sources.mask, sources.survivors);
     release_sources(&sources);
     return status;
 }

@@ -14,14 +14,17 @@ struct sw_trial_run {
     const struct sw_trial_place *place;
     const struct sw_sink *sink;
     /* What it makes; owned. */
+    struct sw_trial_spec spec; /* the task's, as this round has it (sw_train_round_spec) */
     struct sw_arch arch;
     float *theta0;     /* [parameters] */
     bool theta0_whole; /* also where the mask keeps nothing */
     float *theta_k;    /* weights of the steps that others rewind to, [plan.snapshots * parameters];
                             or those that this round begins with, [parameters] */
     int64_t snapshots; /* of the former, taken so far */
-    uint8_t *mask;     /* [mask_bytes] */
-    uint8_t *forced;   /* signs that weights are forced to, one bit per kept weight; NULL: none */
+    struct sw_lr_prune prune; /* what the prune did; of norms only where trained weights are kept */
+    double *lr_factors;       /* [n_params] on the rate of each parameter; NULL: none */
+    uint8_t *mask;            /* [mask_bytes] */
+    uint8_t *forced; /* signs that weights are forced to, one bit per kept weight; NULL: none */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
@@ -29,6 +32,7 @@ struct sw_trial_run {
     struct sw_signs *signs;         /* of the monitor `signs`; NULL: it is off */
     struct sw_layer_record *layers; /* [n_layers] */
     struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
+    struct sw_curve_point *dense;   /* curve of round 0, where a monitor needs it */
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;
@@ -78,6 +82,12 @@ void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int6
  * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
+/* trial_rates.c: with rewind.mode learning-rate or fine-tune, keep the parent's trained weights to begin
+ * with, and what the prune took of them; `survivors` as the parent handed them over. */
+void sw_trial_take_parent(struct sw_trial_run *run, const uint8_t *parent_mask,
+                          const float *survivors);
+/* trial_rates.c: learning rates of this round, once its mask is known. */
+enum sw_status sw_trial_make_rates(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
  * what the sink returns. */
 enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
@@ -115,6 +125,8 @@ enum sw_status sw_trial_begin_within(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_within.c: shrink mask and network when it is time. Errors: SW_NOMEM, those of the device. */
 enum sw_status sw_trial_shrink(struct sw_trial_run *run, struct sw_training *training,
                                int64_t done) SW_NODISCARD;
+/* trial_within.c: what an evaluation behind that many steps is to find; NaN before the last prune. */
+double sw_trial_asked_sparsity(const struct sw_trial_run *run, int64_t step);
 /* trial_within.c: the mask is the one that was planned, unless the training failed. */
 enum sw_status sw_trial_end_within(struct sw_trial_run *run) SW_NODISCARD;
 

@@ -12,9 +12,10 @@
 /* The plan and this process must mean the same network and the same training. */
 static enum sw_status check_task(const struct sw_trial_run *run) {
     const struct sw_round_task *task = run->task;
-    int64_t steps = sw_train_steps(&task->spec, run->data->count[SW_SPLIT_TRAIN]);
+    int64_t steps = sw_train_steps(&run->spec, run->data->count[SW_SPLIT_TRAIN]);
     int64_t first = task->plan.rewind_to;
-    int64_t points = sw_train_curve_points_from(&task->spec, first, steps);
+    int64_t points = sw_train_curve_points_from(&run->spec, first, steps);
+    bool keeps = sw_round_keeps_weights(&run->spec, &task->plan);
     if (task->n_layers != run->arch.n_layers)
         return SW_FAIL(SW_INTERNAL, "the task has %lld layers, its model %s has %lld",
                        (long long) task->n_layers, run->arch.model, (long long) run->arch.n_layers);
@@ -24,7 +25,7 @@ static enum sw_status check_task(const struct sw_trial_run *run) {
                        (long long) task->plan.steps, (long long) task->plan.curve_points,
                        (long long) steps, (long long) points);
     if (first < 0 || (first > 0 && first >= steps) ||
-        (first > 0) != (task->plan.theta_k_owner >= 0))
+        (first > 0 && !keeps) != (task->plan.theta_k_owner >= 0))
         return SW_FAIL(SW_INTERNAL,
                        "the task begins with step %lld of %lld, with weights of row %lld",
                        (long long) first, (long long) steps, (long long) task->plan.theta_k_owner);
@@ -41,9 +42,25 @@ static enum sw_status alloc_run(struct sw_trial_run *run) {
     return SW_ALLOC(&run->alerts, SW_ALERTS_MAX, "alerts");
 }
 
+/* What monitors compare with. */
+static enum sw_status load_dense(struct sw_trial_run *run) {
+    const struct sw_round_task *task = run->task;
+    if (task->plan.round == 0 || !sw_monitors_need_dense(run->spec.monitor)) return SW_OK;
+    const size_t points = (size_t) task->dense_points;
+    SW_TRY(SW_ALLOC(&run->dense, points, "the dense network's curve"));
+    SW_TRY(run->sink->load(run->sink->context, task->dense_row, SW_SECTION_CURVES, 0, run->dense,
+                           points * sizeof *run->dense));
+    run->watch.dense = run->dense;
+    run->watch.n_dense = task->dense_points;
+    run->watch.dense_end = strcmp(run->spec.rewind_mode, "fine-tune") == 0;
+    return SW_OK;
+}
+
 enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
-    const struct sw_trial_spec *spec = &run->task->spec;
+    const struct sw_trial_spec *spec = &run->spec;
     const struct sw_data_info *info = &run->data->info;
+    sw_train_round_spec(&run->task->spec, run->task->plan.round, run->data->count[SW_SPLIT_TRAIN],
+                        &run->spec);
     SW_TRY(sw_arch_create(spec->model_name, info->shape, info->classes, &run->arch));
     SW_TRY(check_task(run));
     SW_TRY(alloc_run(run));
@@ -55,6 +72,8 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
     run->watch.alerts = run->alerts;
     run->watch.gradient_norm = run->gradient_norm;
     run->watch.evaluate_every = spec->train_evaluate_every;
+    run->watch.first_step = run->task->plan.rewind_to;
+    SW_TRY(load_dense(run));
     sw_trial_plan_record(run->task, &run->arch, run->place, &run->record);
     return SW_OK;
 }
@@ -63,6 +82,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     sw_net_destroy(&run->net);
     SW_FREE(&run->theta0);
     SW_FREE(&run->theta_k);
+    SW_FREE(&run->lr_factors);
     SW_FREE(&run->mask);
     SW_FREE(&run->forced);
     SW_FREE(&run->curve);
@@ -71,6 +91,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
     SW_FREE(&run->calls);
+    SW_FREE(&run->dense);
     SW_FREE(&run->checkpoint);
     sw_arch_fini(&run->arch);
 }
@@ -106,11 +127,14 @@ enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) {
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
-    bool looked_at = plan->theta_k_owner < 0 ||
-                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0 ||
-                     sw_trial_watches_signs(&run->task->spec);
-    if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
-    return sw_trial_draw(run, hands_over ? NULL : run->mask);
+    bool looked_at = (plan->theta_k_owner < 0 && !sw_round_keeps_weights(&run->spec, plan)) ||
+                     sw_train_sign_reference(&run->spec, plan->round) == SW_SIGN_THETA0 ||
+                     sw_trial_watches_signs(&run->spec);
+    if (!run->theta0_whole && (hands_over || looked_at))
+        SW_TRY(sw_trial_draw(run, hands_over ? NULL : run->mask));
+    if (sw_sparse_init_acts(&run->spec, plan->round, (enum sw_control) plan->control))
+        sw_sparse_init_scale(&run->spec, &run->arch, run->mask, run->theta0);
+    return SW_OK;
 }
 
 /* ---- mask ---------------------------------------------------------------------------------------- */
@@ -120,7 +144,7 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
 static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *mask,
                                  const int64_t *planned, int64_t row) {
     const struct sw_arch *arch = &run->arch;
-    bool exact = sw_prune_known(&run->task->spec) == SW_PRUNE_KNOWS_LAYERS;
+    bool exact = sw_prune_known(&run->spec) == SW_PRUNE_KNOWS_LAYERS;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         const uint8_t *bits = mask + layer->mask_offset;
@@ -145,7 +169,7 @@ enum sw_status sw_trial_count_mask(struct sw_trial_run *run) {
         run->kept[l] = sw_mask_count(run->mask + layer->mask_offset, layer->count);
         total += run->kept[l];
     }
-    bool exact = sw_prune_known(&run->task->spec) != SW_PRUNE_KNOWS_BOUNDS;
+    bool exact = sw_prune_known(&run->spec) != SW_PRUNE_KNOWS_BOUNDS;
     if (exact ? total != plan->nnz : total > plan->nnz)
         return SW_FAIL(SW_DAMAGED, "the mask of row %lld keeps %lld weights, planned are %s%lld",
                        (long long) plan->row, (long long) total, exact ? "" : "at most ",
@@ -177,7 +201,7 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
     SW_TRY_TO(sw_trial_load_mask(run, plan->parent, run->task->parent_kept, ticket), status,
               cleanup);
-    SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
+    SW_TRY_TO(sw_prune_control_mask(&run->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
 cleanup:

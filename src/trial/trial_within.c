@@ -2,6 +2,7 @@
  * was planned. */
 #include "trial_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,15 @@ static struct sw_prune_span span_of(const struct sw_trial_run *run) {
     return (struct sw_prune_span){
         .first = run->task->plan.rewind_to,
         .steps = run->task->plan.steps,
-        .epoch_steps = sw_train_epoch_steps(&run->task->spec, run->data->count[SW_SPLIT_TRAIN])};
+        .epoch_steps = sw_train_epoch_steps(&run->spec, run->data->count[SW_SPLIT_TRAIN])};
+}
+
+double sw_trial_asked_sparsity(const struct sw_trial_run *run, int64_t step) {
+    const struct sw_prune_span span = span_of(run);
+    /* An evaluation comes before the call of its step, but for the first one. */
+    bool on_the_way = run->within && step <= sw_prune_last_call(&run->spec, &span) &&
+                      !sw_prune_is_last(&run->spec, &span, span.first);
+    return on_the_way ? NAN : run->task->plan.sparsity_requested;
 }
 
 static void count_layers(struct sw_trial_run *run) {
@@ -24,8 +33,7 @@ static void count_layers(struct sw_trial_run *run) {
 
 enum sw_status sw_trial_begin_within(struct sw_trial_run *run) {
     const struct sw_prune_span span = span_of(run);
-    int64_t rows = sw_prune_calls(&run->task->spec, &span) *
-                   sw_prune_pools(&run->task->spec, &run->arch);
+    int64_t rows = sw_prune_calls(&run->spec, &span) * sw_prune_pools(&run->spec, &run->arch);
     if (rows != run->task->plan.prune_rows)
         return SW_FAIL(SW_INTERNAL, "the task has room for %lld rows of prunes instead of %lld",
                        (long long) run->task->plan.prune_rows, (long long) rows);
@@ -37,7 +45,7 @@ enum sw_status sw_trial_begin_within(struct sw_trial_run *run) {
 /* FLOPs up to a step, with the mask as it is. */
 static void count_flops(struct sw_trial_run *run, int64_t done) {
     const struct sw_round_task *task = run->task;
-    run->flops += sw_train_flops_span(&task->spec, &run->arch, &task->data, task->plan.rewind_to,
+    run->flops += sw_train_flops_span(&run->spec, &run->arch, &task->data, task->plan.rewind_to,
                                       run->flops_from, done, run->kept);
     run->flops_from = done;
 }
@@ -57,7 +65,7 @@ static void tell_distance(struct sw_trial_run *run, int64_t done, const struct s
                           int64_t n) {
     double furthest = 0;
     char message[80];
-    if (strcmp(run->task->spec.prune_schedule, "seed_dynamic") != 0) return;
+    if (strcmp(run->spec.prune_schedule, "seed_dynamic") != 0) return;
     for (int64_t i = 0; i < n; i++)
         if (rows[i].realised - rows[i].requested > furthest)
             furthest = rows[i].realised - rows[i].requested;
@@ -76,10 +84,10 @@ static enum sw_status call(struct sw_trial_run *run, struct sw_training *trainin
     struct sw_prune_report report;
     struct sw_prune_call *rows = run->calls + run->n_calls;
     int64_t n = 0;
-    SW_TRY(sw_prune_within(&run->task->spec, &run->arch, run->task->plan.round, &span, done,
-                           run->mask, survivors, mask, rows, &n, &report));
+    SW_TRY(sw_prune_within(&run->spec, &run->arch, run->task->plan.round, &span, done, run->mask,
+                           survivors, mask, rows, &n, &report));
     run->n_calls += n;
-    if (sw_prune_is_last(&run->task->spec, &span, done)) {
+    if (sw_prune_is_last(&run->spec, &span, done)) {
         tell_distance(run, done, rows, n);
         sw_trial_report_floors(run, &report);
     }
@@ -99,7 +107,7 @@ enum sw_status sw_trial_shrink(struct sw_trial_run *run, struct sw_training *tra
     uint8_t *mask = NULL;
     float *survivors = NULL;
     enum sw_status status = SW_OK;
-    if (!run->within || !sw_prune_is_due(&run->task->spec, &span, done)) return SW_OK;
+    if (!run->within || !sw_prune_is_due(&run->spec, &span, done)) return SW_OK;
     SW_TRY_TO(SW_ALLOC(&mask, (size_t) run->arch.mask_bytes, "a mask"), status, cleanup);
     SW_TRY_TO(SW_ALLOC(&survivors, (size_t) sw_net_survivors(run->net), "weights"), status,
               cleanup);

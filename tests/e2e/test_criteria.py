@@ -63,6 +63,18 @@ prune.score_steps: 4
         _, many = self.make(sweep, "many.h5", 3, ("--threads", 2))
         self.assertEqual(alone, many)
 
+    def test_blocks_and_units_by_every_kind_of_score(self):
+        sweep = MLP + """prune: {rounds: 3, rate: 0.4}
+control: [shuffle]
+grid:
+  prune: [{granularity: neuron}, {granularity: block4, scope: global, group_score: max},
+          {granularity: neuron, group_score: l1, score_weights: init}]
+  prune.criterion: [snip, grasp, synflow, lamp, large_init]
+"""
+        _, alone = self.make(sweep, "alone.h5")
+        _, many = self.make(sweep, "many.h5", 2, ("--threads", 2))
+        self.assertEqual(alone, many)
+
     def test_a_stopped_sweep_goes_on_to_the_same_masks(self):
         _, whole = self.make(MLP + ALL, "whole.h5")
         path, store = self.write("criteria.yaml", MLP + ALL), self.path("stopped.h5")
@@ -132,6 +144,13 @@ grid: {prune.criterion: [magnitude, snip], prune.schedule: [one-shot, iterative]
                     size = abs(theta0[layer])
                     self.assertGreaterEqual(size[mask].min(), size[~mask].max())
             self.assertEqual((np.array(rows[2:]) == plain.tickets(trial ^ 1)[2:]).any(), False)
+
+    def test_signs_of_the_dense_network_are_waited_for(self):
+        store, _ = self.make(MLP + """prune: {rounds: 2, rate: 0.5, criterion: synflow, score_weights: init, schedule: one-shot}
+sign: {seed_force: {reference: dense, every: 1, below: 0.9}}
+""", ranks=3)
+        plain = self.open(store)
+        self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets()], [-1, 0, 0])
 
     def test_a_penalty_draws_scales_to_zero(self):
         sweep = CONV + "prune: {rounds: 0}\ngrid: {train.norm_penalty: [0, 0.05]}\n"

@@ -67,7 +67,8 @@ static void formulas_give_the_numbers_of_the_table(void) {
     for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
         const struct sw_criterion *criterion = sw_criterion_find(table[t].name);
         float scores[N];
-        CU_ASSERT_PTR_NOT_NULL_FATAL(criterion);
+        CU_ASSERT_PTR_NOT_NULL(criterion);
+        if (criterion == NULL) return;
         SW_TEST_OK(criterion->score(&input, scores));
         for (int i = 0; i < N - 1; i++)
             if (fabsf(scores[i] - table[t].scores[i]) > 1e-7F) {

@@ -169,7 +169,7 @@ static void monitors_are_found_by_name(void) {
         CU_ASSERT_PTR_EQUAL(sw_monitor_find(monitor->name), monitor);
         CU_ASSERT_TRUE(strlen(monitor->summary) > 5);
     }
-    CU_ASSERT_EQUAL(n, 3);
+    CU_ASSERT_EQUAL(n, 5);
     CU_ASSERT_PTR_NULL(sw_monitor_find("diverge"));
 }
 

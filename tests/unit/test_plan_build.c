@@ -528,15 +528,15 @@ static void digests_stay_what_they_are(void) {
     char text[SW_DIGEST_TEXT];
     build_example(&sweep);
     CU_ASSERT_STRING_EQUAL(sw_digest_text(sweep.digest, text), "eca14af6821381c80053d4ff1c032057");
-    CU_ASSERT_STRING_EQUAL(sweep.rounds[0].id, "3c8aa0a8738d12a11626aed106914470");
-    CU_ASSERT_STRING_EQUAL(sweep.rounds[2].id, "6fca4d5bcaa917d48d4b152084128701");
+    CU_ASSERT_STRING_EQUAL(sweep.rounds[0].id, "e709976d33907e7567e0e40a11fb1786");
+    CU_ASSERT_STRING_EQUAL(sweep.rounds[2].id, "2ba9d342dee184924e6e43d444dbfe37");
     sw_sweep_fini(&sweep);
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
 static void every_registry_lists_its_words(void) {
-    for (int registry = SW_REGISTRY_DATA; registry <= SW_REGISTRY_SIGN_REFERENCE; registry++) {
+    for (int registry = SW_REGISTRY_DATA; registry <= SW_REGISTRY_SPARSE_INIT; registry++) {
         const char *summary = NULL, *word = NULL;
         size_t n = 0;
         for (; (word = sw_plan_registry_word((enum sw_registry) registry, n, &summary)) != NULL;

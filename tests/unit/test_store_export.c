@@ -142,7 +142,7 @@ static double settings_bytes(const struct sw_trial_spec *spec) {
 static void ticket_is_at_most_a_fifth_of_a_dense_checkpoint(void) {
     struct fixture fixture;
     struct stat info;
-    set_up(&fixture, 70, 0.1); /* 420 x 630 and 4 x 420, as large as LeNet-300-100 */
+    set_up(&fixture, 80, 0.1); /* 480 x 720 and 4 x 480, a little larger than LeNet-300-100 */
     commit_all(&fixture);
     SW_TEST_OK(sw_store_export(fixture.store, 1, fixture.out));
     CU_ASSERT_EQUAL_FATAL(stat(fixture.out, &info), 0);
