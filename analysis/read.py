@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xxhash
 
-SCHEMA = 3
+SCHEMA = 4
 BLOCK_BYTES = 4096
 BLOCK_MAGIC = b"SWSTORE1"
 COMMIT_MAGIC = int.from_bytes(b"SWCOMMT1", "little")

@@ -38,6 +38,16 @@ static void check_evaluations(struct sw_plan *plan, int64_t trial) {
                    "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
 }
 
+/* The dense network need not be trained before a mask that is made from initial weights. */
+static void check_monitors(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (!sw_prune_is_standalone(spec) || !sw_monitors_need_dense(spec->monitor)) return;
+    sw_plan_report(
+        plan, sw_plan_find_place(plan, trial, "monitor"),
+        "monitor: degradation compares with the dense training, which prune.score_weights "
+        "init does not wait for");
+}
+
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
 
 /* What they say of their settings. */
@@ -303,6 +313,7 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
     check_evaluations(plan, trial);
+    check_monitors(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
