@@ -41,6 +41,7 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
                        arch->model, (long long) kind->side, (long long) kind->side);
     SW_TRY(sw_allocation_of(spec)->check(spec, arch, key));
     SW_TRY(sw_ladder_check(spec, arch, key));
+    SW_TRY(sw_within_check(spec, key));
     SW_TRY(sw_criterion_check(spec, arch, key));
     return sw_storage_check(spec, arch, key);
 }

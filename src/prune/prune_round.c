@@ -22,6 +22,8 @@ struct scratch {
     struct sw_ladder end;          /* what the last one does */
     int64_t begun[SW_MAX_LAYERS];  /* groups of a pool before the first step */
     uint8_t *mask;                 /* [mask_bytes] the new mask while it is being made */
+    sw_pool_plan plan;             /* says what pools keep instead; NULL: nobody does */
+    void *context;
 };
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -212,11 +214,19 @@ static void set_counts(struct scratch *scratch, int64_t step, int64_t steps) {
     }
 }
 
+static void plan_pools(struct scratch *scratch) {
+    for (int64_t p = 0; scratch->plan != NULL && p < scratch->ladder.n_pools; p++)
+        scratch->plan(scratch->context, p, scratch->group_scores + scratch->begin[p],
+                      scratch->alive + scratch->begin[p] / 8, scratch->length[p],
+                      &scratch->ladder.pool[p]);
+}
+
 static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct scratch *scratch,
                                 struct sw_prune_report *report) {
     const struct sw_arch *arch = scorer->arch;
     SW_TRY(score_layers(scorer, scratch));
     set_counts(scratch, step, sw_scorer_steps(scorer));
+    plan_pools(scratch);
     SW_TRY(select_pools(scratch, report));
     SW_TRY(check_counts(scratch));
     for (int64_t l = 0; l < arch->n_layers; l++) {
@@ -227,20 +237,22 @@ static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct s
     return SW_OK;
 }
 
-enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                              int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const struct sw_prune_source *source,
-                              uint8_t *mask, struct sw_prune_report *report) {
+enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           int64_t round, const struct sw_ladder *ladder, sw_pool_plan plan,
+                           void *context, const uint8_t *parent_mask, const float *survivors,
+                           const struct sw_prune_source *source, uint8_t *mask,
+                           struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
     struct sw_scorer scorer = {0};
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    sw_ladder_climb(spec, arch, round, &scratch->end);
-    scratch->ladder = scratch->end;
+    scratch->ladder = scratch->end = *ladder;
+    scratch->plan = plan;
+    scratch->context = context;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, parent_survivors, source),
-              status, cleanup);
+    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, survivors, source), status,
+              cleanup);
     memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
     for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
         found.held_at[l] = -1;
@@ -252,5 +264,18 @@ cleanup:
     sw_scorer_fini(&scorer);
     free_scratch(scratch);
     SW_FREE(&scratch);
+    return status;
+}
+
+enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              int64_t round, const uint8_t *parent_mask,
+                              const float *parent_survivors, const struct sw_prune_source *source,
+                              uint8_t *mask, struct sw_prune_report *report) {
+    struct sw_ladder *ladder = NULL;
+    SW_TRY(SW_ALLOC(&ladder, 1, "counts of a round"));
+    sw_ladder_climb(spec, arch, round, ladder);
+    enum sw_status status = sw_prune_to(spec, arch, round, ladder, NULL, NULL, parent_mask,
+                                        parent_survivors, source, mask, report);
+    SW_FREE(&ladder);
     return status;
 }
