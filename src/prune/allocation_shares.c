@@ -59,9 +59,10 @@ enum sw_status sw_allocation_check_kinds(const struct sw_trial_spec *spec,
 /* base^power for a power of 0 or more, to 2^-32 of it. */
 static double raise(double base, double power) {
     double result = 1, root = base;
-    for (double whole = floor(power); whole > 0; whole--)
+    const int64_t whole = (int64_t) floor(power);
+    for (int64_t i = 0; i < whole; i++)
         result *= base;
-    double rest = power - floor(power);
+    double rest = power - (double) whole;
     for (int bit = 0; bit < 32 && rest > 0; bit++) {
         root = sqrt(root);
         rest *= 2;

@@ -193,8 +193,8 @@ static bool step_rates(const struct sw_trial_spec *spec, int64_t round, struct s
 /* The whole network loses its rate, and every layer, which is a pool of its own, what its share says. */
 static bool step_shares(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                         struct sw_ladder *ladder, int64_t *removals) {
-    int64_t lowest[SW_MAX_LAYERS], highest[SW_MAX_LAYERS], kept[SW_MAX_LAYERS];
-    double shares[SW_MAX_LAYERS], wanted[SW_MAX_LAYERS];
+    int64_t lowest[SW_MAX_LAYERS] = {0}, highest[SW_MAX_LAYERS] = {0}, kept[SW_MAX_LAYERS];
+    double shares[SW_MAX_LAYERS], wanted[SW_MAX_LAYERS] = {0};
     int64_t before = sw_ladder_kept(ladder), goal = target_total(spec, ladder);
     int64_t after = before - round_half_up(ladder->base * (double) before);
     if (after < goal || is_last(spec, round)) after = goal;

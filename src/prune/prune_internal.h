@@ -210,7 +210,7 @@ struct sw_ladder {
 };
 /* How the ladder begins, with everything kept. */
 void sw_ladder_begin(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                     struct sw_ladder *out);
+                     struct sw_ladder *ladder);
 /* The ladder as it stands in `round`. */
 void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                      struct sw_ladder *out);
