@@ -54,6 +54,17 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               const char **key) SW_NODISCARD;
 
+/* Are whole units removed, so that what is left may run as a smaller network? */
+bool sw_prune_removes_units(const struct sw_trial_spec *spec);
+
+/* A removed filter gives 0, behind its bias or batch norm too: must what has no mask of it be set to 0 before
+ * a training, so that a masked network equals the smaller one layer by layer? Biases of neurons, which
+ * nobody reads any more, keep their values; a random control has no removed filters. */
+bool sw_prune_silences(const struct sw_trial_spec *spec, enum sw_control control);
+/* Set biases, scales and shifts of units without weights to 0. `survivors` as sw_net_get_survivors gives
+ * them for `mask`. */
+void sw_prune_silence(const struct sw_arch *arch, const uint8_t *mask, float *survivors);
+
 /* How much of a round's counts is exact before anything is trained. */
 enum sw_prune_known {
     SW_PRUNE_KNOWS_LAYERS, /* what every layer keeps */

@@ -22,7 +22,7 @@ struct rates {
 
 /* What is removed as one, for masks like a trial's. Units leave a smaller dense network. */
 static const char *granularity_of(const struct sw_trial_spec *spec) {
-    return strcmp(spec->prune_granularity, "neuron") == 0 ? "weight" : spec->prune_granularity;
+    return sw_prune_removes_units(spec) ? "weight" : spec->prune_granularity;
 }
 
 static enum sw_status measure(const struct sw_arch *arch, const struct sw_trial_spec *spec,
@@ -99,7 +99,7 @@ static enum sw_status add_up(const struct sw_sweep *sweep, enum sw_isa isa, doub
             return SW_OK;
         }
         const struct sw_trial_spec *spec = &sweep->trials[round->trial];
-        bool units = strcmp(spec->prune_granularity, "neuron") == 0; /* dense, but smaller */
+        bool units = sw_prune_removes_units(spec); /* dense, but smaller */
         double took = round->flops / rate_at(rates, units ? 1 : 1 - round->sparsity_requested);
         end[row] = took + (round->parent >= 0 ? end[round->parent] : 0);
         if (end[row] > longest) longest = end[row];

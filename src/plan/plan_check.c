@@ -213,12 +213,12 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
 static void check_output_rate(struct sw_plan *plan) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
     for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
-        if (strcmp(plan->sweep.trials[trial].prune_granularity, "neuron") != 0) return;
+        if (!sw_prune_removes_units(&plan->sweep.trials[trial])) return;
     if (place.line > 0)
         sw_plan_report(
             plan, place,
-            "prune.output_rate is not used by prune.granularity neuron: output units are "
-            "never removed");
+            "prune.output_rate is not used by prune.granularity %s: output units are never removed",
+            plan->sweep.trials[0].prune_granularity);
 }
 
 /* ---- all trials ----------------------------------------------------------------------------- */

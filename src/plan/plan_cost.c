@@ -20,8 +20,8 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     struct sw_net_storage storage;
     sw_prune_likely(spec, arch, round->round, likely);
     sw_prune_storage(spec, (enum sw_control) round->control, &storage);
-    bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
-                 round->control != SW_CONTROL_RANDOM && !storage.forced;
+    bool units = sw_prune_removes_units(spec) && round->control != SW_CONTROL_RANDOM &&
+                 !storage.forced;
     if (units)
         sw_net_predict_unit_memory(arch, likely, batch, plan->source->isa, &memory);
     else

@@ -23,6 +23,39 @@ static bool is_chain(const struct sw_arch *arch) {
     return true;
 }
 
+bool sw_prune_removes_units(const struct sw_trial_spec *spec) {
+    return sw_granularity_of(spec)->side == 0;
+}
+
+static bool has_convolution(const struct sw_arch *arch) {
+    bool found = false;
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        found |= sw_arch_layer(arch, l)->rank == 4;
+    return found;
+}
+
+static enum sw_status check_units(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                  const char **key) {
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    if (kind->kind == SW_GROUPS_NEURONS && !is_chain(arch))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: %s needs a fully connected network, %s is none; filter "
+                       "and channel are for networks with convolutions",
+                       kind->name, arch->model);
+    if (kind->kind != SW_GROUPS_FILTERS && kind->kind != SW_GROUPS_CHANNELS) return SW_OK;
+    if (!has_convolution(arch))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.granularity: %s needs convolutions, %s has none; neuron is for "
+                       "fully connected networks",
+                       kind->name, arch->model);
+    if (spec->prune_shortcut_rate == 1) return SW_OK;
+    *key = "prune.shortcut_rate";
+    return SW_FAIL(SW_CONFIG,
+                   "prune.shortcut_rate is not used by prune.granularity %s: filters of a shortcut "
+                   "go with those that they are added to",
+                   kind->name);
+}
+
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               const char **key) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
@@ -33,12 +66,9 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
                        "prune.conv_rate: with prune.scope global all that compete have one rate, "
                        "prune.rate; use scope layer or leave this out");
     *key = "prune.granularity";
-    if (kind->side == 0 && !is_chain(arch))
-        return SW_FAIL(SW_CONFIG,
-                       "prune.granularity: %s needs a fully connected network, %s is none",
-                       kind->name, arch->model);
+    SW_TRY(check_units(spec, arch, key));
     for (int64_t l = 0; l < arch->n_layers; l++)
-        any |= sw_groups_count(kind, sw_arch_layer(arch, l)) > 0;
+        any |= sw_groups_count(kind, arch, l) > 0;
     if (!any && spec->prune_rounds > 0)
         return SW_FAIL(SW_CONFIG,
                        "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
@@ -65,15 +95,19 @@ static int64_t likely_groups(const struct sw_ladder *ladder, int64_t l) {
 
 /* ---- weights of the layers ------------------------------------------------------------------ */
 
-/* Rows that are left, times the columns that are left: the units of the layer before. */
-static void count_units(const struct sw_arch *arch, const struct sw_ladder *ladder,
+/* Rows that are left, times the columns that read what is left. */
+static void count_units(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                        const struct sw_ladder *ladder,
                         int64_t (*groups)(const struct sw_ladder *, int64_t), int64_t *kept) {
-    int64_t columns = sw_arch_layer(arch, 0)->shape[1];
+    const struct sw_granularity *kind = sw_granularity_of(spec);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        int64_t rows = ladder->pool_of[l] < 0 ? layer->shape[0] : groups(ladder, l);
+        int64_t own = sw_groups_rows(kind, arch, l), inputs = sw_groups_columns(kind, arch, l);
+        int64_t rows = layer->shape[0], columns = layer->count / rows;
+        if (ladder->pool_of[own] >= 0) rows = groups(ladder, own);
+        if (inputs >= 0 && ladder->pool_of[inputs] >= 0)
+            columns = groups(ladder, inputs) * sw_arch_units(arch, l)->span;
         kept[l] = rows * columns;
-        columns = rows;
     }
 }
 
@@ -83,7 +117,7 @@ void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch,
     struct sw_ladder ladder;
     sw_ladder_climb(spec, arch, round, &ladder);
     if (kind->side == 0) {
-        count_units(arch, &ladder, most_groups, kept);
+        count_units(spec, arch, &ladder, most_groups, kept);
         return;
     }
     for (int64_t l = 0; l < arch->n_layers; l++) {
@@ -99,7 +133,7 @@ void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arc
     struct sw_ladder ladder;
     sw_ladder_climb(spec, arch, round, &ladder);
     if (kind->side == 0) {
-        count_units(arch, &ladder, likely_groups, kept);
+        count_units(spec, arch, &ladder, likely_groups, kept);
         return;
     }
     for (int64_t l = 0; l < arch->n_layers; l++) {

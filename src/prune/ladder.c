@@ -32,9 +32,10 @@ static bool is_shared(const struct sw_trial_spec *spec, const struct sw_param *l
     return !layer->shortcut || spec->prune_shortcut_rate == 1;
 }
 
-static void add_layer(const struct sw_trial_spec *spec, const struct sw_param *layer, int64_t l,
+static void add_layer(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t l,
                       int64_t *shared, struct sw_ladder *ladder) {
-    int64_t groups = sw_groups_count(sw_granularity_of(spec), layer);
+    const struct sw_param *layer = sw_arch_layer(arch, l);
+    int64_t groups = sw_groups_count(sw_granularity_of(spec), arch, l);
     ladder->groups[l] = groups;
     ladder->floor[l] = least(spec->prune_min_keep, groups);
     ladder->pool_of[l] = -1;
@@ -57,7 +58,7 @@ static void begin(const struct sw_trial_spec *spec, const struct sw_arch *arch,
     memset(ladder, 0, sizeof *ladder);
     ladder->n_layers = arch->n_layers;
     for (int64_t l = 0; l < arch->n_layers; l++)
-        add_layer(spec, sw_arch_layer(arch, l), l, &shared, ladder);
+        add_layer(spec, arch, l, &shared, ladder);
 }
 
 static int64_t size_of(const struct sw_ladder *ladder) {
@@ -167,12 +168,12 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 /* ---- before rounding ------------------------------------------------------------------------ */
 
 /* Share of a layer's groups that is left, if nothing is rounded. */
-static double share_left(const struct sw_trial_spec *spec, const struct sw_param *layer,
+static double share_left(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t l,
                          int64_t round) {
     double share = 1;
-    if (sw_groups_count(sw_granularity_of(spec), layer) == 0) return 1;
+    if (sw_groups_count(sw_granularity_of(spec), arch, l) == 0) return 1;
     for (int64_t r = 0; r < round; r++) /* not pow(): its last digit depends on the processor */
-        share *= 1 - layer_rate(spec, layer);
+        share *= 1 - layer_rate(spec, sw_arch_layer(arch, l));
     return share;
 }
 
@@ -180,13 +181,17 @@ static double share_left(const struct sw_trial_spec *spec, const struct sw_param
  * units; the sparsity of the weights follows from it. */
 static double requested_of_units(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                  int64_t round) {
-    double left = 0, inputs = 1;
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    double left = 0, share[SW_MAX_LAYERS];
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        double share = share_left(spec, layer, round);
-        if (has_target(spec)) share = fmax(share, layer->output ? 1 : 1 - spec->prune_target);
-        left += share * inputs * (double) layer->count;
-        inputs = share;
+        bool output = sw_arch_layer(arch, l)->output;
+        share[l] = share_left(spec, arch, l, round);
+        if (has_target(spec)) share[l] = fmax(share[l], output ? 1 : 1 - spec->prune_target);
+    }
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        int64_t inputs = sw_groups_columns(kind, arch, l);
+        left += share[sw_groups_rows(kind, arch, l)] * (inputs < 0 ? 1 : share[inputs]) *
+                (double) sw_arch_layer(arch, l)->count;
     }
     return 1 - left / (double) arch->prunable;
 }
@@ -199,8 +204,8 @@ double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch
     if (kind->side == 0) return requested_of_units(spec, arch, round);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        if (sw_groups_count(kind, layer) == 0) continue;
-        left += share_left(spec, layer, round) * (double) layer->count;
+        if (sw_groups_count(kind, arch, l) == 0) continue;
+        left += share_left(spec, arch, l, round) * (double) layer->count;
         all += (double) layer->count;
     }
     double sparsity = all > 0 ? 1 - left / all : 0;

@@ -1,5 +1,6 @@
 /* What the files of prune share.
- * Groups are what is removed as one: weights, blocks or units, numbered in row order within a layer.
+ * Groups are what is removed as one: weights, blocks or units, numbered in row order within a layer. Units
+ * that several layers make (net.h) are groups of the first of them.
  * Pools are what competes: groups of one layer, or of several. A ladder counts the groups that every
  * pool keeps, round by round; a prune scores the groups of each pool and keeps as many. */
 #pragma once
@@ -13,17 +14,30 @@
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
+enum sw_group_kind {
+    SW_GROUPS_WEIGHTS,
+    SW_GROUPS_BLOCKS,
+    SW_GROUPS_NEURONS, /* units of a fully connected network */
+    SW_GROUPS_FILTERS, /* of one with convolutions, by the weights that make them */
+    SW_GROUPS_CHANNELS /* and by those that read them */
+};
 struct sw_granularity {
     const char *name, *summary;
-    int64_t side; /* of a block; 1 a weight, 0 a unit: a row, and the column that reads it */
+    enum sw_group_kind kind;
+    int64_t side; /* of a block; 1 a weight, 0 a unit: a row, and the columns that read it */
 };
 /* NULL past the end; the first one when there is none of that name (plan has checked it). */
 const struct sw_granularity *sw_granularity_entry(size_t index);
 const struct sw_granularity *sw_granularity_of(const struct sw_trial_spec *spec);
 
 /* Groups of a layer; 0 when the layer is never pruned by itself: the output layer has no units to
- * remove, and a layer of less than two blocks per side stays whole. */
-int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_param *layer);
+ * remove, those of another layer may be its own, and one of less than two blocks per side stays whole. */
+int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+/* Layers whose groups the rows of layer l are, and the columns that it reads (-1: of none). */
+int64_t sw_groups_rows(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+int64_t sw_groups_columns(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+/* The layer whose groups the weights of layer l score; -1: none. */
+int64_t sw_groups_scored(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
 /* The group of an element. */
 int64_t sw_groups_index(const struct sw_granularity *kind, const struct sw_param *layer,
                         int64_t element);
@@ -38,16 +52,17 @@ int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param
 struct sw_group_bits {
     const uint8_t *mask;
     int64_t first;
+    int64_t span; /* of units that are read: columns of each */
 };
 /* Set the bits of groups of which `mask` keeps a weight. */
 void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
                     const uint8_t *mask, uint8_t *found, int64_t first);
-/* Clear the weights of groups that are gone; those of a unit also where they read one that is gone
- * from the layer before. */
+/* Clear the weights of groups that are gone; of units also those that read one. */
 void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
                     struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask);
-/* Scores of a layer's groups: the mean over the kept elements; NaN for a group without any. */
-void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
+/* Scores of a layer's groups: the mean over the kept elements; NaN for a group without any. Those of
+ * units are added to what is there, a mean for each layer that scores them. */
+void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
                      const uint8_t *mask, const float *scores, float *out);
 
 /* ---- storage.c ------------------------------------------------------------------------------ */

@@ -10,14 +10,15 @@
 /* Scratch of one prune. Groups stand pool by pool, and by layer within a pool; every pool starts on a
  * whole byte of the masks. */
 struct scratch {
-    float *weights;                /* of the largest layer */
-    float *scores;                 /* [largest layer] of its elements */
-    float *group_scores;           /* [groups] */
-    uint8_t *alive;                /* groups that are left */
-    uint8_t *tried;                /* a copy of it */
-    int64_t first[SW_MAX_LAYERS];  /* first group of a layer */
-    int64_t begin[SW_MAX_LAYERS];  /* first group of a pool */
-    int64_t length[SW_MAX_LAYERS]; /* groups of a pool */
+    float *weights;                 /* of the largest layer */
+    float *scores;                  /* [largest layer] of its elements */
+    float *group_scores;            /* [groups] */
+    uint8_t *alive;                 /* groups that are left */
+    uint8_t *tried;                 /* a copy of it */
+    int64_t first[SW_MAX_LAYERS];   /* first group of a layer */
+    int64_t begin[SW_MAX_LAYERS];   /* first group of a pool */
+    int64_t length[SW_MAX_LAYERS];  /* groups of a pool */
+    int64_t scorers[SW_MAX_LAYERS]; /* layers that have scored the groups of one */
     struct sw_ladder ladder;
     uint8_t *mask; /* [mask_bytes] the new mask while it is being made */
 };
@@ -70,14 +71,25 @@ static void set_bit(uint8_t *mask, int64_t index) {
 
 /* A group is alive when a weight of it is kept. */
 static void score_layer(const struct sw_trial_spec *spec, const struct sw_criterion *criterion,
-                        const struct sw_param *layer, const uint8_t *before,
+                        const struct sw_arch *arch, const uint8_t *before,
                         const struct sw_score_input *input, struct scratch *scratch) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
-    int64_t first = scratch->first[input->layer];
-    if (scratch->ladder.pool_of[input->layer] < 0) return;
+    const struct sw_param *layer = sw_arch_layer(arch, input->layer);
+    int64_t scored = sw_groups_scored(kind, arch, input->layer);
+    if (scratch->ladder.pool_of[input->layer] >= 0)
+        sw_groups_find(kind, layer, before, scratch->alive, scratch->first[input->layer]);
+    if (scored < 0 || scratch->ladder.pool_of[scored] < 0) return;
     criterion->score(input, scratch->scores);
-    sw_groups_score(kind, layer, before, scratch->scores, scratch->group_scores + first);
-    sw_groups_find(kind, layer, before, scratch->alive, first);
+    sw_groups_score(kind, layer, sw_arch_units(arch, input->layer)->span, before, scratch->scores,
+                    scratch->group_scores + scratch->first[scored]);
+    scratch->scorers[scored]++;
+}
+
+/* The score of units is the mean over the layers that score them. */
+static void average_scores(struct scratch *scratch) {
+    for (int64_t l = 0; l < scratch->ladder.n_layers; l++)
+        for (int64_t g = 0; scratch->scorers[l] > 1 && g < scratch->ladder.groups[l]; g++)
+            scratch->group_scores[scratch->first[l] + g] /= (float) scratch->scorers[l];
 }
 
 static enum sw_status score_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
@@ -104,9 +116,10 @@ static enum sw_status score_layers(const struct sw_trial_spec *spec, const struc
                                        .seed = (uint64_t) spec->seed,
                                        .round = round,
                                        .layer = layer};
-        score_layer(spec, criterion, param, before, &input, scratch);
+        score_layer(spec, criterion, arch, before, &input, scratch);
         layer++;
     }
+    average_scores(scratch);
     return SW_OK;
 }
 
@@ -198,11 +211,22 @@ static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_repo
 /* ---- from groups to weights ----------------------------------------------------------------- */
 
 /* The groups of a layer that are left; layers without groups stay whole. */
-static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l) {
-    struct sw_group_bits bits = {NULL, 0};
+static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l, int64_t span) {
+    struct sw_group_bits bits = {NULL, 0, span};
     if (l >= 0 && scratch->ladder.pool_of[l] >= 0)
-        bits = (struct sw_group_bits){scratch->alive, scratch->first[l]};
+        bits = (struct sw_group_bits){scratch->alive, scratch->first[l], span};
     return bits;
+}
+
+static void thin_layers(const struct sw_granularity *kind, const struct sw_arch *arch,
+                        const struct scratch *scratch) {
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        int64_t span = sw_arch_units(arch, l)->span;
+        sw_groups_thin(kind, layer, bits_of(scratch, sw_groups_rows(kind, arch, l), 1),
+                       bits_of(scratch, sw_groups_columns(kind, arch, l), span),
+                       scratch->mask + layer->mask_offset);
+    }
 }
 
 /* The pools keep what the ladder says, or something is wrong with the parent's mask. */
@@ -232,11 +256,7 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
               status, cleanup);
     SW_TRY_TO(select_pools(scratch, &found), status, cleanup);
     SW_TRY_TO(check_counts(scratch), status, cleanup);
-    for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        sw_groups_thin(sw_granularity_of(spec), layer, bits_of(scratch, l), bits_of(scratch, l - 1),
-                       scratch->mask + layer->mask_offset);
-    }
+    thin_layers(sw_granularity_of(spec), arch, scratch);
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
     *report = found;
 cleanup:

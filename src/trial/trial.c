@@ -58,7 +58,8 @@ static enum sw_status rewind_weights(struct sw_trial_run *run) {
     struct sw_net_storage storage;
     sw_prune_storage(&run->task->spec, (enum sw_control) run->task->plan.control, &storage);
     SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));
-    return sw_net_set_theta(run->net, sw_trial_start_weights(run));
+    SW_TRY(sw_net_set_theta(run->net, sw_trial_start_weights(run)));
+    return sw_trial_silence(run);
 }
 
 /* ---- the round ----------------------------------------------------------------------------------- */

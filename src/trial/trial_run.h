@@ -55,6 +55,10 @@ void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int6
  * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
+/* trial_start.c: what has no mask of removed filters becomes 0 in the network. Errors: SW_NOMEM, those of
+ * the device. */
+enum sw_status sw_trial_silence(struct sw_trial_run *run) SW_NODISCARD;
+
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:
  * SW_STOPPED (asked to end), SW_NOMEM, those of the device. */

@@ -237,3 +237,20 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
         SW_TRY(prune_parent(run));
     return count_mask(run);
 }
+
+/* ---- removed filters ----------------------------------------------------------------------------- */
+
+enum sw_status sw_trial_silence(struct sw_trial_run *run) {
+    float *survivors = NULL;
+    enum sw_status status = SW_OK;
+    if (!sw_prune_silences(&run->task->spec, (enum sw_control) run->task->plan.control))
+        return SW_OK;
+    SW_TRY_TO(SW_ALLOC(&survivors, (size_t) sw_net_survivors(run->net), "weights"), status,
+              cleanup);
+    SW_TRY_TO(sw_net_get_survivors(run->net, survivors), status, cleanup);
+    sw_prune_silence(&run->arch, run->mask, survivors);
+    SW_TRY_TO(sw_net_set_survivors(run->net, survivors), status, cleanup);
+cleanup:
+    SW_FREE(&survivors);
+    return status;
+}

@@ -235,6 +235,62 @@ class Prunes(Case):
             first, last = plain.rounds[rows[0]], plain.rounds[rows[-1]]
             self.assertLess(last["bytes_activations"], first["bytes_activations"])
 
+    CONVOLUTIONS = BASE.replace("shape: [1, 6, 6]", "shape: [2, 8, 8]").replace("mlp-26-20", "resnet-8").replace(
+        "optimizer: {name: adam, lr: 3e-3}", "optimizer: {name: sgd, lr: 0.05, momentum: 0.9}").replace("steps: 60", "steps: 30")
+
+    def test_filters_of_a_residual_network_go_together(self):
+        sweep = self.write("filters.yaml", self.CONVOLUTIONS + "prune: {rounds: 2, rate: 0.5}\nrewind: {to: 3}\n"
+                           "control: [reinit, random, shuffle]\ngrid: {prune.granularity: [filter, channel]}\n")
+        digests = set()
+        for ranks, threads in ((1, 1), (3, 2)):
+            store = self.path(f"filters-{ranks}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            self.assertTrue(self.json_of("verify", store)["ok"])
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1)
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        for trial, settings in enumerate(plain.trials):
+            by_reader = text(settings["prune.granularity"]) == "channel"
+            dense, first, second = plain.tickets(trial)
+            masks, weights = plain.masks(first), plain.weights(dense)
+            alive = {name: mask.any((1, 2, 3)) for name, mask in masks.items() if mask.ndim == 4}
+            stem = alive["conv1.weight"]
+            self.assertEqual(stem.sum(), 8)
+            np.testing.assert_array_equal(alive["layer1.0.conv2.weight"], stem)
+            np.testing.assert_array_equal(alive["layer2.0.downsample.0.weight"], alive["layer2.0.conv2.weight"])
+            self.assertTrue(masks["fc.weight"][:, alive["layer3.0.conv2.weight"]].all())
+            self.assertFalse(masks["fc.weight"][:, ~alive["layer3.0.conv2.weight"]].any())
+            mean = lambda name, axis: np.abs(weights[name]).mean(axis, dtype=np.float64)
+            if by_reader:
+                names, axis = ["layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer2.0.downsample.0.weight"], (0, 2, 3)
+            else:
+                names, axis = ["conv1.weight", "layer1.0.conv2.weight"], (1, 2, 3)
+            score = sum(mean(name, axis) for name in names)
+            self.assertGreater(score[stem].min() * (1 + 1e-6), score[~stem].max())
+            trained = plain.weights(second)
+            gone = ~plain.masks(second)["conv1.weight"].any((1, 2, 3))
+            self.assertTrue((trained["bn1.weight"][gone] == 0).all() and (trained["bn1.bias"][gone] == 0).all())
+            self.assertTrue((trained["bn1.weight"][~gone] != 0).all())
+            self.assertEqual(set(text(f) for f in plain.slab(second, "layers")["format"]), {"dense"})
+            self.assertLess(plain.rounds[second]["bytes_activations"], plain.rounds[dense]["bytes_activations"] / 2)
+            for control in (1, 2, 3):
+                row = int(plain.rows[trial, 2, control])
+                self.assertEqual([m.sum() for m in plain.masks(row).values()], [m.sum() for m in plain.masks(second).values()])
+        out = self.run_ok("bench", "inference", store, "0:2", "--json", "--steps", 3).stdout.splitlines()
+        self.assertEqual(len(out), 6)
+
+    def test_filters_are_for_convolutions(self):
+        for base, settings, message in (
+                (BASE, "prune: {granularity: filter}\n", "neuron is for fully connected networks"),
+                (self.CONVOLUTIONS, "prune: {granularity: neuron}\n", "filter and channel are for networks with convolutions"),
+                (self.CONVOLUTIONS, "prune: {granularity: filter, output_rate: 0.5}\n", "prune.output_rate is not used"),
+                (self.CONVOLUTIONS, "prune: {granularity: filter, shortcut_rate: 0.5}\n", "prune.shortcut_rate is not used"),
+                (self.CONVOLUTIONS, "prune: {granularity: channel, scope: global, conv_rate: 0.5}\n", "prune.conv_rate")):
+            error = self.run_ok("plan", self.write("refused.yaml", base + settings), code=1).stderr
+            self.assertIn(message, error)
+            self.assertRegex(error, r"refused\.yaml:6:\d+: error")
+
     def test_what_cannot_be_is_refused(self):
         for settings, line, message in (
                 ("prune: {granularity: block16}\nmodel: {name: mlp-12}\n", 6, "two blocks of 16 x 16"),
