@@ -57,6 +57,9 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
 /* Are whole units removed, so that what is left may run as a smaller network? */
 bool sw_prune_removes_units(const struct sw_trial_spec *spec);
 
+/* Is it an N:M pattern, which one prune reaches whatever the rates are? */
+bool sw_prune_is_pattern(const struct sw_trial_spec *spec);
+
 /* A removed filter gives 0, behind its bias or batch norm too: must what has no mask of it be set to 0 before
  * a training, so that a masked network equals the smaller one layer by layer? Biases of neurons, which
  * nobody reads any more, keep their values; a random control has no removed filters. */
@@ -105,7 +108,8 @@ void sw_prune_storage(const struct sw_trial_spec *spec, enum sw_control control,
 
 /* The mask of a control of `round` from its ticket's, arch->mask_bytes each: the same for
  * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew one by one; for
- * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape. Errors: SW_NOMEM, SW_INTERNAL. */
+ * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape (of a pattern, as
+ * many of every few weights at random). Errors: SW_NOMEM, SW_INTERNAL. */
 enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) SW_NODISCARD;

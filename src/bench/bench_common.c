@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,10 @@ enum sw_status sw_bench_prune(const struct sw_arch *arch, const char *granularit
     spec.prune_rate = sparsity;
     spec.prune_output_rate = 1;
     SW_TRY(sw_prune_check(&spec, arch, &key));
+    double pattern = sw_prune_requested(&spec, arch, 1);
+    if (sw_prune_is_pattern(&spec) && fabs(sparsity - pattern) > 0.02)
+        return SW_FAIL(SW_CONFIG, "granularity %s of %s has sparsity %.3g, not %g", granularity,
+                       arch->model, pattern, sparsity);
     return sw_prune_round(&spec, arch, 1, mask, theta, theta, mask, &report);
 }
 

@@ -22,7 +22,8 @@ struct rates {
 
 /* What is removed as one, for masks like a trial's. Units leave a smaller dense network. */
 static const char *granularity_of(const struct sw_trial_spec *spec) {
-    return sw_prune_removes_units(spec) ? "weight" : spec->prune_granularity;
+    bool weights = sw_prune_removes_units(spec) || sw_prune_is_pattern(spec);
+    return weights ? "weight" : spec->prune_granularity;
 }
 
 static enum sw_status measure(const struct sw_arch *arch, const struct sw_trial_spec *spec,

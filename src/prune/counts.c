@@ -67,6 +67,7 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
                        "prune.rate; use scope layer or leave this out");
     *key = "prune.granularity";
     SW_TRY(check_units(spec, arch, key));
+    if (sw_prune_is_pattern(spec)) SW_TRY(sw_pattern_check(spec, arch, key));
     for (int64_t l = 0; l < arch->n_layers; l++)
         any |= sw_groups_count(kind, arch, l) > 0;
     if (!any && spec->prune_rounds > 0)

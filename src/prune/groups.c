@@ -7,7 +7,8 @@
 #include "sweepstake/mask.h"
 
 static const struct sw_granularity granularities[] = {
-#define SW_GRANULARITY(name, kind, side, summary) {name, summary, SW_GROUPS_##kind, side},
+#define SW_GRANULARITY(name, kind, side, keep, of, summary)                                        \
+    {name, summary, SW_GROUPS_##kind, side, keep, of},
 #include "granularities.def"
 #undef SW_GRANULARITY
 };

@@ -22,6 +22,12 @@ static double layer_rate(const struct sw_trial_spec *spec, const struct sw_param
     return layer->shortcut ? rate * spec->prune_shortcut_rate : rate;
 }
 
+/* Weights that a pattern keeps; all of a layer whose rate is 0. */
+static int64_t pattern_kept(const struct sw_trial_spec *spec, const struct sw_param *layer) {
+    if (layer_rate(spec, layer) == 0) return layer->count;
+    return sw_pattern_kept(sw_granularity_of(spec), layer);
+}
+
 /* ---- pools ---------------------------------------------------------------------------------- */
 
 /* With global scope all layers compete; the output layer and shortcuts only when they have no rate of their
@@ -45,6 +51,11 @@ static void add_layer(const struct sw_trial_spec *spec, const struct sw_arch *ar
     if (p == ladder->n_pools) {
         ladder->n_pools++;
         ladder->pool[p] = (struct sw_pool){.held_at = -1, .rate = layer_rate(spec, layer)};
+    }
+    if (sw_prune_is_pattern(
+            spec)) { /* a layer that is pruned at all loses everything else at once */
+        ladder->floor[l] = pattern_kept(spec, layer);
+        ladder->pool[p].rate = 1;
     }
     ladder->pool_of[l] = p;
     ladder->pool[p].size += groups;
@@ -138,9 +149,10 @@ static bool step(const struct sw_trial_spec *spec, struct sw_ladder *ladder) {
     for (int64_t p = 0; p < ladder->n_pools; p++) {
         struct sw_pool *pool = &ladder->pool[p];
         pool->kept -= removals[p];
-        if (pool->kept > pool->floor) pool->held_at = -1; /* the target held it, not the floor */
+        /* The target held it, or a pattern, not the floor. */
+        if (pool->kept > pool->floor || sw_prune_is_pattern(spec)) pool->held_at = -1;
     }
-    return has_target(spec) && sum >= room;
+    return sw_prune_is_pattern(spec) || (has_target(spec) && sum >= room);
 }
 
 void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
@@ -171,9 +183,12 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 static double share_left(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t l,
                          int64_t round) {
     double share = 1;
-    if (sw_groups_count(sw_granularity_of(spec), arch, l) == 0) return 1;
+    const struct sw_param *layer = sw_arch_layer(arch, l);
+    if (sw_groups_count(sw_granularity_of(spec), arch, l) == 0 || round == 0) return 1;
+    if (sw_prune_is_pattern(spec))
+        return (double) pattern_kept(spec, layer) / (double) layer->count;
     for (int64_t r = 0; r < round; r++) /* not pow(): its last digit depends on the processor */
-        share *= 1 - layer_rate(spec, sw_arch_layer(arch, l));
+        share *= 1 - layer_rate(spec, layer);
     return share;
 }
 

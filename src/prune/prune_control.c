@@ -26,20 +26,41 @@ static uint64_t stream_of(const struct control *control, int64_t l) {
 
 /* ---- random --------------------------------------------------------------------------------- */
 
+static enum sw_status draw_scores(const struct control *control, int64_t l,
+                                  enum sw_random_purpose purpose, float **out) {
+    const struct sw_param *layer = sw_arch_layer(control->arch, l);
+    SW_TRY(SW_ALLOC(out, (size_t) layer->count, "random scores"));
+    for (int64_t i = 0; i < layer->count; i++)
+        (*out)[i] = (float) sw_random_uniform((uint64_t) control->spec->seed, purpose,
+                                              stream_of(control, l), (uint64_t) i);
+    return SW_OK;
+}
+
 /* As many weights as the ticket keeps, those with the highest of as many random numbers. */
 static enum sw_status draw_layer(const struct control *control, int64_t l) {
     const struct sw_param *layer = sw_arch_layer(control->arch, l);
     uint8_t *mask = control->mask + layer->mask_offset;
     float *scores = NULL;
-    SW_TRY(SW_ALLOC(&scores, (size_t) layer->count, "random scores"));
-    for (int64_t i = 0; i < layer->count; i++)
-        scores[i] = (float) sw_random_uniform((uint64_t) control->spec->seed, SW_RANDOM_MASK,
-                                              stream_of(control, l), (uint64_t) i);
+    SW_TRY(draw_scores(control, l, SW_RANDOM_MASK, &scores));
     sw_mask_fill(mask, layer->count);
     int64_t keep = sw_mask_count(control->ticket + layer->mask_offset, layer->count);
     enum sw_status status = sw_prune_select(scores, layer->count, keep, mask);
     SW_FREE(&scores);
     return status;
+}
+
+/* A pattern is shuffled within its windows. */
+static enum sw_status draw_pattern(const struct control *control, int64_t l) {
+    const struct sw_param *layer = sw_arch_layer(control->arch, l);
+    uint8_t *mask = control->mask + layer->mask_offset;
+    float *scores = NULL;
+    sw_mask_fill(mask, layer->count);
+    if (sw_mask_count(control->ticket + layer->mask_offset, layer->count) == layer->count)
+        return SW_OK;
+    SW_TRY(draw_scores(control, l, SW_RANDOM_SHUFFLE, &scores));
+    sw_pattern_select(sw_granularity_of(control->spec), layer, scores, mask);
+    SW_FREE(&scores);
+    return SW_OK;
 }
 
 /* ---- shuffle -------------------------------------------------------------------------------- */
@@ -125,10 +146,11 @@ enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const str
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) {
     const struct control order = {spec, arch, round, ticket, mask};
-    if (control == SW_CONTROL_SHUFFLE) return shuffle_layers(&order);
-    if (control == SW_CONTROL_RANDOM) {
+    bool pattern = sw_prune_is_pattern(spec), shuffle = control == SW_CONTROL_SHUFFLE;
+    if (shuffle && !pattern) return shuffle_layers(&order);
+    if (shuffle || control == SW_CONTROL_RANDOM) {
         for (int64_t l = 0; l < arch->n_layers; l++)
-            SW_TRY(draw_layer(&order, l));
+            SW_TRY(shuffle ? draw_pattern(&order, l) : draw_layer(&order, l));
         return SW_OK;
     }
     memcpy(mask, ticket, (size_t) arch->mask_bytes);

@@ -17,14 +17,16 @@
 enum sw_group_kind {
     SW_GROUPS_WEIGHTS,
     SW_GROUPS_BLOCKS,
-    SW_GROUPS_NEURONS, /* units of a fully connected network */
-    SW_GROUPS_FILTERS, /* of one with convolutions, by the weights that make them */
-    SW_GROUPS_CHANNELS /* and by those that read them */
+    SW_GROUPS_NEURONS,  /* units of a fully connected network */
+    SW_GROUPS_FILTERS,  /* of one with convolutions, by the weights that make them */
+    SW_GROUPS_CHANNELS, /* and by those that read them */
+    SW_GROUPS_PATTERN   /* weights, as many of every few */
 };
 struct sw_granularity {
     const char *name, *summary;
     enum sw_group_kind kind;
-    int64_t side; /* of a block; 1 a weight, 0 a unit: a row, and the columns that read it */
+    int64_t side;     /* of a block; 1 a weight, 0 a unit: a row, and the columns that read it */
+    int64_t keep, of; /* of a pattern: so many of so many weights */
 };
 /* NULL past the end; the first one when there is none of that name (plan has checked it). */
 const struct sw_granularity *sw_granularity_entry(size_t index);
@@ -64,6 +66,22 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
  * units are added to what is there, a mean for each layer that scores them. */
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
                      const uint8_t *mask, const float *scores, float *out);
+
+/* ---- pattern.c ------------------------------------------------------------------------------ */
+
+/* Weights that a pattern keeps of a layer. */
+int64_t sw_pattern_kept(const struct sw_granularity *kind, const struct sw_param *layer);
+/* Clear the lowest of mask[layer->count] so that every window keeps what it may. */
+void sw_pattern_select(const struct sw_granularity *kind, const struct sw_param *layer,
+                       const float *scores, uint8_t *mask);
+/* As sw_prune_check. */
+enum sw_status sw_pattern_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                const char **key) SW_NODISCARD;
+
+/* ---- select.c ------------------------------------------------------------------------------- */
+
+/* A whole number that orders like the score: NaN, then -inf .. inf; -0 equals 0. */
+uint32_t sw_prune_rank(float score);
 
 /* ---- storage.c ------------------------------------------------------------------------------ */
 

@@ -199,10 +199,25 @@ static enum sw_status select_pool(struct scratch *scratch, int64_t p,
     return SW_OK;
 }
 
-static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_report *report) {
+/* Every layer is a pool; those that keep all their weights stay as they are. */
+static void select_pattern(const struct sw_granularity *kind, const struct sw_arch *arch,
+                           struct scratch *scratch) {
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        if (scratch->ladder.floor[l] < scratch->ladder.groups[l])
+            sw_pattern_select(kind, sw_arch_layer(arch, l),
+                              scratch->group_scores + scratch->first[l],
+                              scratch->alive + scratch->first[l] / 8);
+}
+
+static enum sw_status select_pools(const struct sw_granularity *kind, const struct sw_arch *arch,
+                                   struct scratch *scratch, struct sw_prune_report *report) {
     const struct sw_ladder *ladder = &scratch->ladder;
     for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
         report->held_at[l] = -1;
+    if (kind->kind == SW_GROUPS_PATTERN) {
+        select_pattern(kind, arch, scratch);
+        return SW_OK;
+    }
     for (int64_t p = 0; p < ladder->n_pools; p++)
         SW_TRY(select_pool(scratch, p, report));
     return SW_OK;
@@ -254,7 +269,7 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
     memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
     SW_TRY_TO(score_layers(spec, arch, round, parent_mask, parent_survivors, theta0, scratch),
               status, cleanup);
-    SW_TRY_TO(select_pools(scratch, &found), status, cleanup);
+    SW_TRY_TO(select_pools(sw_granularity_of(spec), arch, scratch, &found), status, cleanup);
     SW_TRY_TO(check_counts(scratch), status, cleanup);
     thin_layers(sw_granularity_of(spec), arch, scratch);
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);

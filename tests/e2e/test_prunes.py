@@ -280,6 +280,36 @@ class Prunes(Case):
         out = self.run_ok("bench", "inference", store, "0:2", "--json", "--steps", 3).stdout.splitlines()
         self.assertEqual(len(out), 6)
 
+    def test_patterns_keep_as_many_of_every_few(self):
+        plain = self.make("prune: {rounds: 3, schedule: one-shot}\ncontrol: [shuffle, random]\n"
+                          "grid: {prune.granularity: [nm2-4, nm4-8], train.format: [auto, csr]}\n", ranks=2)
+        for trial, settings in enumerate(plain.trials):
+            keep, of = map(int, text(settings["prune.granularity"])[2:].split("-"))
+            rows = plain.tickets(trial)
+            self.assertEqual(len(rows), 2, "one prune reaches the pattern")
+            weights = plain.weights(rows[0])
+            for row in (rows[1], int(plain.rows[trial, 1, 3])):
+                for name, mask in plain.masks(row).items():
+                    for left in range(0, mask.shape[1], of):
+                        window = mask[:, left : left + of]
+                        self.assertEqual(set(window.sum(1)), {min(keep, window.shape[1])})
+                        if row == rows[1]:
+                            size = np.abs(weights[name][:, left : left + of])
+                            kept = np.where(window, size, np.inf).min(1)
+                            self.assertTrue((kept >= np.where(window, 0, size).max(1)).all())
+            if text(settings["train.format"]) == "csr":
+                self.assertEqual(text(plain.rounds[rows[1]]["inference_format"]), "ccc")
+
+    def test_patterns_know_no_rate(self):
+        for settings, message in (("prune: {granularity: nm2-4, rate: 0.2}\n", "prune.rate is not used by prune.granularity nm2-4"),
+                                  ("prune: {granularity: nm2-4, output_rate: 0.5}\n", "0 leaves the output layer whole"),
+                                  ("prune: {granularity: nm4-8, scope: global}\n", "right is layer"),
+                                  ("prune: {granularity: nm2-4, target: 0.5}\n", "prune.target is not used"),
+                                  ("prune: {granularity: nm2-5}\n", "unknown word nm2-5")):
+            error = self.run_ok("plan", self.write("refused.yaml", BASE + settings), code=1).stderr
+            self.assertIn(message, error)
+        self.run_ok("plan", self.write("mixed.yaml", BASE + "prune.rate: 0.5\ngrid: {prune.granularity: [weight, nm2-4]}\n"))
+
     def test_filters_are_for_convolutions(self):
         for base, settings, message in (
                 (BASE, "prune: {granularity: filter}\n", "neuron is for fully connected networks"),
