@@ -59,10 +59,17 @@ struct sw_bench_kernel_options {
     enum sw_isa isa;
 };
 
+/* A linear layer, or with a kernel a convolution of images of side x side pixels, padding kernel / 2. */
+struct sw_bench_shape {
+    int64_t out, in;              /* units, or channels */
+    int64_t kernel, side, stride; /* 0: a linear layer */
+};
+
 struct sw_bench_kernel {
     const char *name; /* "forward" */
     enum sw_layer_format format;
-    int64_t out, in, batch, nnz;
+    struct sw_bench_shape shape;
+    int64_t batch, nnz;
     double sparsity;
     double us;           /* median */
     double gflops;       /* of the multiplications and additions with kept weights */
@@ -70,27 +77,26 @@ struct sw_bench_kernel {
     double sgemm_gflops; /* that, before or after these */
 };
 
-/* Shapes [out, in] worth timing: layers of the known models, and one beyond the caches. NULL past the end.
- */
-#define SW_BENCH_KERNEL_SHAPES 3
-const int64_t *sw_bench_kernel_shape(size_t index);
+/* Shapes worth timing: linear layers of the known models and one beyond the caches, or convolutions of the
+ * known models. NULL past the end. */
+const struct sw_bench_shape *sw_bench_kernel_shape(int conv, size_t index);
 
 /* GFLOP/s of one thread of OpenBLAS's sgemm on matrices that fill it, best of a few tries. */
 double sw_bench_sgemm_gflops(double seconds);
 
-/* Time the products of a linear layer in every format, in turn; without sparsity in the dense one only.
- * For each product the formats in their order. Masks are random: of blocks for BSR, else of weights; dense
+/* Time the products of a layer in every format, in turn; without sparsity in the dense one only, and with a
+ * convolution, which has no others, in CSR too. For each product the formats in their order. Masks are random: of blocks for BSR, else of weights; dense
  * includes scattering the values and gathering their gradients. out[SW_BENCH_KERNELS_MAX] is the caller's.
  * Errors: as above. */
 #define SW_BENCH_KERNELS_MAX (3 * SW_FORMAT_COUNT)
 enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *options,
-                                     const int64_t shape[2], double sparsity,
+                                     const struct sw_bench_shape *shape, double sparsity,
                                      struct sw_bench_kernel *out, int64_t *n) SW_NODISCARD;
 
 /* ---- the table of layer formats -------------------------------------------------------------------- */
 
 struct sw_bench_crossing {
-    int64_t out, in;
+    struct sw_bench_shape shape;
     int64_t side; /* of blocks that are kept as one, in BSR; 1: of single weights, in CSR */
     int percent;  /* of kept weights, up to which sparse kernels win */
 };
@@ -103,6 +109,10 @@ struct sw_bench_crossing {
  * is made from; all shapes of one side, then of the next. Errors: as above. */
 enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
                              struct sw_bench_crossing crossings[SW_BENCH_CROSSINGS]) SW_NODISCARD;
+/* The same for one convolution. */
+enum sw_status sw_bench_tune_conv(const struct sw_bench_kernel_options *options,
+                                  const struct sw_bench_shape *shape,
+                                  struct sw_bench_crossing *out) SW_NODISCARD;
 
 /* ---- the store ---------------------------------------------------------------------------------- */
 

@@ -103,7 +103,7 @@ enum sw_status sw_hal_dense_backward_weights(struct sw_hal *hal, const struct sw
  * or removed whole, 4, 8 or 16; other numbers: none. */
 enum sw_layer_format sw_hal_choose_format(enum sw_isa isa, int64_t out, int64_t in, int64_t nnz,
                                           int64_t block);
-/* Names the table and its edition ("format-3"); part of a store's identity. Never NULL. */
+/* Names the table and its edition ("format-4"); part of a store's identity. Never NULL. */
 const char *sw_hal_choice_version(void);
 
 /* Positions of a sparse [O, I] matrix on a device. Values are separate buffers float[nnz] in row

@@ -36,6 +36,11 @@ const char *sw_scope_at(size_t index, const char **summary);
 const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
 
+/* Ways in which layers share the pruning (prune.allocation), and the prune.* keys that only some of
+ * them use (NULL: there is no such one). */
+const char *sw_allocation_at(size_t index, const char **summary, const char **source);
+const char *const *sw_allocation_options(const char *name);
+
 /* ---- counts --------------------------------------------------------------------------------- */
 
 /* The round whose trained network `round` (from 1) prunes: the one before, or with prune.schedule
@@ -43,12 +48,15 @@ const char *sw_prune_schedule_at(size_t index, const char **summary);
 int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
 
 /* Counts are of groups, which are what prune.granularity removes as one, and are the same for every
- * schedule, which says how a round gets there. Every round removes round-half-up(rate * remaining) of
- * a pool (rate * output_rate for the output layer), never below min(min_keep, size) of a layer. With
- * prune.target the round that would pass it keeps exactly round-half-up((1 - target) * all) groups:
- * the pools' removals of that round are scaled by one factor, largest remainders first, ties to the
- * lower layer. A pool is a layer; with scope global, all layers, but for the output layer when its
- * output_rate is not 1. */
+ * schedule, which says how a round gets there. A pool is a layer; with scope global, all layers, but for
+ * those with a rate of their own. With an allocation by rates every round removes round-half-up(rate *
+ * remaining) of a pool, never below min(min_keep, size) of a layer; with prune.target the round that
+ * would pass it keeps exactly round-half-up((1 - target) * all) groups: the pools' removals of that round
+ * are scaled by one factor, largest remainders first, ties to the lower layer. With an allocation by
+ * shares (er, erk, seed_final_ratio) a round removes round-half-up(prune.rate * remaining) of the whole
+ * network, down to the target exactly, and each layer keeps its share of what is left, largest
+ * remainders first. prune.rate null is solved for: the rate that reaches the target with the last of
+ * prune.rounds, which is exact. */
 
 /* Can this be done with this network? Errors: SW_CONFIG, with *key the setting to look at. */
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
@@ -67,6 +75,10 @@ bool sw_prune_silences(const struct sw_trial_spec *spec, enum sw_control control
 /* Set biases, scales and shifts of units without weights to 0. `survivors` as sw_net_get_survivors gives
  * them for `mask`. */
 void sw_prune_silence(const struct sw_arch *arch, const uint8_t *mask, float *survivors);
+
+/* What a person should know of the counts of a round; false when there is nothing. */
+bool sw_prune_note(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                   char *out, size_t size);
 
 /* How much of a round's counts is exact before anything is trained. */
 enum sw_prune_known {

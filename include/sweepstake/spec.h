@@ -53,7 +53,8 @@ enum sw_registry {
     SW_REGISTRY_CONTROL,
     SW_REGISTRY_MONITOR,
     SW_REGISTRY_FORMAT,
-    SW_REGISTRY_BLOCK_SIZE
+    SW_REGISTRY_BLOCK_SIZE,
+    SW_REGISTRY_ALLOCATION
 };
 
 #define SW_TYPE_INT(member) int64_t member;
@@ -94,6 +95,9 @@ const struct sw_field *sw_spec_find_field(const char *key);
 
 /* All defaults. */
 void sw_spec_set_defaults(struct sw_trial_spec *spec);
+
+/* May an INT or REAL be null? Those without a default, and prune.rate, which can be solved for. */
+bool sw_spec_may_be_null(const struct sw_field *field);
 
 /* Set one field from text, checking kind and bounds ("0.2", "null", "true", "adam", "a,b", "1x28x28",
  * "80,120").

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sweepstake/bench.h"
-#include "sweepstake/hal.h"
+#include "sweepstake/planes.h"
 #include "sweepstake/sched.h"
 
 /* Open a backend by name. Errors: SW_NOT_FOUND, SW_UNSUPPORTED, SW_NOMEM. */
@@ -24,22 +24,28 @@ int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64
 enum sw_status sw_bench_prune(const struct sw_arch *arch, const char *granularity, double sparsity,
                               const float *theta, uint8_t *mask) SW_NODISCARD;
 
-/* A linear layer for timing, freed with sw_bench_layer_fini. Dense and masked: values are scattered into
+/* A layer for timing, freed with sw_bench_layer_fini. Dense and masked: values are scattered into
  * `dense` before a product, gradients gathered from dense_gradients, as in a network. */
 struct sw_bench_layer {
     struct sw_hal *hal;
     enum sw_layer_format format;
-    int64_t out, in, ld, nnz;
-    struct sw_sparse *positions; /* NULL without a mask */
+    struct sw_bench_shape shape;
+    struct sw_conv conv; /* of a convolution */
+    int64_t ld, nnz;
+    struct sw_sparse *positions;           /* NULL without a mask */
+    struct sw_sparse_conv *conv_positions; /* instead, of a convolution that is not dense */
+    struct sw_buffer *scratch;             /* of a convolution; or NULL */
     struct sw_buffer *values, *gradients, *x, *y;
     struct sw_buffer *dense, *dense_gradients; /* NULL but for a masked dense layer */
 };
-/* Random weights of shape [out, in], of which blocks of `side` (1: single ones) are removed. Errors:
- * SW_NOMEM, SW_UNSUPPORTED (blocks that the format does not store). */
-enum sw_status sw_bench_layer_init(struct sw_hal *hal, const int64_t shape[2], int64_t batch,
-                                   enum sw_layer_format format, int64_t side, double sparsity,
-                                   struct sw_bench_layer *out) SW_NODISCARD;
+/* Random weights of that shape, of which blocks of `block` (1: single ones) are removed. Errors: SW_NOMEM,
+ * SW_UNSUPPORTED (blocks that the format does not store). */
+enum sw_status sw_bench_layer_init(struct sw_hal *hal, const struct sw_bench_shape *shape,
+                                   int64_t batch, enum sw_layer_format format, int64_t block,
+                                   double sparsity, struct sw_bench_layer *out) SW_NODISCARD;
 void sw_bench_layer_fini(struct sw_bench_layer *layer);
+/* Multiplications of one product. */
+double sw_bench_layer_work(const struct sw_bench_layer *layer);
 
 #define SW_BENCH_PRODUCTS 3
 struct sw_bench_product {
@@ -47,6 +53,13 @@ struct sw_bench_product {
     enum sw_status (*run)(const struct sw_bench_layer *layer);
 };
 extern const struct sw_bench_product sw_bench_products[SW_BENCH_PRODUCTS];
+extern const struct sw_bench_product
+    sw_bench_conv_products[SW_BENCH_PRODUCTS]; /* of convolutions */
+/* Those of a layer. */
+static inline const struct sw_bench_product *
+sw_bench_products_of(const struct sw_bench_layer *layer) {
+    return layer->shape.kernel > 0 ? sw_bench_conv_products : sw_bench_products;
+}
 
 /* Sort `times` and return the median. */
 double sw_bench_median(double *times, int64_t n);

@@ -1,4 +1,4 @@
-/* Kernels of linear layers in every format beside the machine's sgemm. */
+/* Kernels of layers in every format beside the machine's sgemm. */
 #include <cblas.h>
 #include <string.h>
 
@@ -31,9 +31,14 @@ double sw_bench_sgemm_gflops(double seconds) {
 /* ---- all formats of one layer, in turn --------------------------------------------------------------- */
 
 /* Layers of lenet-300-100, and one that does not fit the second-level cache when dense. */
-static const int64_t shapes[][2] = {{300, 784}, {100, 300}, {1024, 1024}};
+static const struct sw_bench_shape linear_shapes[] = {
+    {.out = 300, .in = 784}, {.out = 100, .in = 300}, {.out = 1024, .in = 1024}};
+/* Of resnet-20, conv-6, vgg-16 and resnet-18. */
+static const struct sw_bench_shape conv_shapes[] = {
+    {16, 16, 3, 32, 1},  {32, 32, 3, 16, 1},   {64, 64, 3, 8, 1},   {64, 3, 3, 32, 1},
+    {64, 64, 3, 32, 1},  {128, 128, 3, 16, 1}, {256, 256, 3, 8, 1}, {512, 512, 3, 4, 1},
+    {512, 512, 3, 2, 1}, {128, 64, 3, 32, 2}};
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
-_Static_assert(LENGTH(shapes) == SW_BENCH_KERNEL_SHAPES, "bench.h says how many shapes there are");
 
 struct contest {
     struct sw_bench_layer layer[SW_FORMAT_COUNT];
@@ -44,9 +49,10 @@ struct contest {
 
 /* Blocks for BSR, single weights for the others. */
 static enum sw_status create_layers(const struct sw_bench_kernel_options *options,
-                                    struct sw_hal *hal, const int64_t shape[2], double sparsity,
-                                    struct contest *contest) {
-    contest->formats = sparsity > 0 ? SW_FORMAT_COUNT : SW_FORMAT_DENSE + 1;
+                                    struct sw_hal *hal, const struct sw_bench_shape *shape,
+                                    double sparsity, struct contest *contest) {
+    contest->formats = shape->kernel > 0 ? SW_FORMAT_CSR + 1 : SW_FORMAT_COUNT;
+    if (sparsity == 0) contest->formats = SW_FORMAT_DENSE + 1;
     SW_TRY(SW_ALLOC(&contest->times, (size_t) contest->formats * SW_BENCH_PRODUCTS, "times"));
     for (int f = 0; f < contest->formats; f++) {
         enum sw_layer_format format = (enum sw_layer_format) f;
@@ -81,7 +87,7 @@ static enum sw_status run_turns(struct contest *contest, double seconds) {
     do {
         for (int f = 0; f < contest->formats; f++)
             for (int i = 0; i < SW_BENCH_PRODUCTS; i++)
-                SW_TRY(run_turn(&contest->layer[f], &sw_bench_products[i],
+                SW_TRY(run_turn(&contest->layer[f], &sw_bench_products_of(&contest->layer[f])[i],
                                 contest->times[f * SW_BENCH_PRODUCTS + i] + contest->n));
         contest->n += IN_TURN;
     } while (contest->n + IN_TURN <= MAX_TIMES && sw_clock_monotonic() - begin < seconds);
@@ -95,12 +101,11 @@ static void report(const struct contest *contest, int64_t batch, double sparsity
             const struct sw_bench_layer *layer = &contest->layer[f];
             double *times = contest->times[f * SW_BENCH_PRODUCTS + i];
             double median = sw_bench_median(times, contest->n);
-            double gflops = 2e-9 * (double) layer->nnz * (double) batch / median;
+            double gflops = 2e-9 * sw_bench_layer_work(layer) / median;
             *out = (struct sw_bench_kernel){
                 .name = sw_bench_products[i].name,
                 .format = layer->format,
-                .out = layer->out,
-                .in = layer->in,
+                .shape = layer->shape,
                 .batch = batch,
                 .nnz = layer->nnz,
                 .sparsity = sparsity,
@@ -115,7 +120,7 @@ static void report(const struct contest *contest, int64_t batch, double sparsity
 }
 
 enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *options,
-                                     const int64_t shape[2], double sparsity,
+                                     const struct sw_bench_shape *shape, double sparsity,
                                      struct sw_bench_kernel *out, int64_t *n) {
     struct contest contest = {0};
     struct sw_hal *hal = NULL;
@@ -134,6 +139,7 @@ enum sw_status sw_bench_time_kernels(const struct sw_bench_kernel_options *optio
     return status;
 }
 
-const int64_t *sw_bench_kernel_shape(size_t index) {
-    return index < LENGTH(shapes) ? shapes[index] : NULL;
+const struct sw_bench_shape *sw_bench_kernel_shape(int conv, size_t index) {
+    if (conv) return index < LENGTH(conv_shapes) ? &conv_shapes[index] : NULL;
+    return index < LENGTH(linear_shapes) ? &linear_shapes[index] : NULL;
 }

@@ -5,7 +5,10 @@
 enum { MAX_TIMES = 1000 };
 
 /* Shapes and sides of the rows of the table, smallest first. */
-static const int64_t shapes[SW_BENCH_TUNED][2] = {{10, 100}, {100, 300}, {300, 784}, {1000, 1000}};
+static const struct sw_bench_shape shapes[SW_BENCH_TUNED] = {{.out = 10, .in = 100},
+                                                             {.out = 100, .in = 300},
+                                                             {.out = 300, .in = 784},
+                                                             {.out = 1000, .in = 1000}};
 static const int64_t sides[SW_BENCH_SIDES] = {1, 4, 8, 16};
 
 struct duel {
@@ -23,7 +26,7 @@ static void drop(struct duel *duel) {
 static enum sw_status time_step(const struct sw_bench_layer *layer, double *seconds) {
     double start = sw_clock_monotonic();
     for (int i = 0; i < SW_BENCH_PRODUCTS; i++)
-        SW_TRY(sw_bench_products[i].run(layer));
+        SW_TRY(sw_bench_products_of(layer)[i].run(layer));
     *seconds = sw_clock_monotonic() - start;
     return SW_OK;
 }
@@ -47,7 +50,8 @@ static enum sw_status fight(struct duel *duel, double seconds, double *ratio) {
 
 /* Time of the sparse format over that of the dense one. */
 static enum sw_status compare(const struct sw_bench_kernel_options *options, struct sw_hal *hal,
-                              const int64_t shape[2], int64_t side, int percent, double *ratio) {
+                              const struct sw_bench_shape *shape, int64_t side, int percent,
+                              double *ratio) {
     enum sw_layer_format format = side > 1 ? sw_format_bsr(side) : SW_FORMAT_CSR;
     double sparsity = 1.0 - percent / 100.0;
     struct duel duel = {0};
@@ -65,11 +69,10 @@ static enum sw_status compare(const struct sw_bench_kernel_options *options, str
  * losses in a row end the search: a single one may be another program's fault. */
 static enum sw_status tune(const struct sw_bench_kernel_options *options, struct sw_hal *hal,
                            struct sw_bench_crossing *out) {
-    const int64_t shape[2] = {out->out, out->in};
     int losses = 0;
     for (int p = 5; p < 100 && losses < 2; p += 5) {
         double ratio = 0;
-        SW_TRY(compare(options, hal, shape, out->side, p, &ratio));
+        SW_TRY(compare(options, hal, &out->shape, out->side, p, &ratio));
         losses = ratio <= 1 ? 0 : losses + 1;
         if (ratio <= 1) out->percent = p;
     }
@@ -82,11 +85,22 @@ enum sw_status sw_bench_tune(const struct sw_bench_kernel_options *options,
     enum sw_status status = SW_OK;
     SW_TRY(sw_bench_open_hal(options->backend, options->threads, options->isa, &hal));
     for (int i = 0; i < SW_BENCH_CROSSINGS && status == SW_OK; i++) {
-        const int64_t *shape = shapes[i % SW_BENCH_TUNED];
-        crossings[i] = (struct sw_bench_crossing){
-            .out = shape[0], .in = shape[1], .side = sides[i / SW_BENCH_TUNED]};
+        crossings[i] = (struct sw_bench_crossing){.shape = shapes[i % SW_BENCH_TUNED],
+                                                  .side = sides[i / SW_BENCH_TUNED]};
         status = tune(options, hal, &crossings[i]);
     }
     sw_hal_close(&hal);
+    return status;
+}
+
+enum sw_status sw_bench_tune_conv(const struct sw_bench_kernel_options *options,
+                                  const struct sw_bench_shape *shape,
+                                  struct sw_bench_crossing *out) {
+    struct sw_hal *hal = NULL;
+    SW_TRY(sw_bench_open_hal(options->backend, options->threads, options->isa, &hal));
+    struct sw_bench_crossing crossing = {.shape = *shape, .side = 1};
+    enum sw_status status = tune(options, hal, &crossing);
+    sw_hal_close(&hal);
+    if (status == SW_OK) *out = crossing;
     return status;
 }

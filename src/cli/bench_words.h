@@ -13,7 +13,7 @@ struct sw_cli_bench_words {
     double idle;
     double sparsity[SW_CLI_BENCH_SPARSITIES];
     int n_sparsities;
-    bool json, tune;
+    bool json, tune, conv;
     unsigned given; /* bit k: option k of the table was given */
 };
 

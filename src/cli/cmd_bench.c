@@ -33,6 +33,7 @@ static const struct argp_option options[] = {
     {"idle", 'i', "S", 0, "dispatch: seconds of the long round (5)", 0},
     {"tune", 'T', NULL, 0, "kernels: find where sparse overtakes dense; print rows for choice.c",
      0},
+    {"conv", 'c', NULL, 0, "kernels: convolutions, not linear layers", 0},
     {"json", 'j', NULL, 0, "print JSON, one object on each line", 0},
     {0},
 };
@@ -54,6 +55,7 @@ static const struct {
     {'w', {DISPATCH}},
     {'i', {DISPATCH}},
     {'T', {KERNELS}},
+    {'c', {KERNELS}},
 };
 enum { N_OPTIONS = sizeof option_users / sizeof *option_users };
 
@@ -170,6 +172,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state,
     case 'T':
         words->tune = true;
         return 0;
+    case 'c':
+        words->conv = true;
+        return 0;
     case 'j':
         words->json = true;
         return 0;
@@ -201,9 +206,10 @@ static const struct argp argp = {
     .doc =
         "Time this build on this machine. Times are medians; ratios are above 1 where Sweepstake is "
         "the faster one.\v"
-        "kernels: the products of linear layers in every format, in turn, beside the machine's sgemm rate; "
+        "kernels: the products of layers in every format, in turn, beside the machine's sgemm rate; "
         "masks are random, of whole blocks for bsr, else of weights. JSON: kernel, format, out, in, batch, "
-        "nnz, sparsity, us, gflops, ratio (of sgemm), sgemm_gflops.\n\n"
+        "nnz, sparsity, us, gflops, ratio (of sgemm), sgemm_gflops; of convolutions also side, stride, "
+        "kernel_side.\n\n"
         "step: a whole training step on made-up data: batch gather and transpose, forward, loss, "
         "backward, SGD with momentum 0.9, under a random mask. JSON: model, batch, sparsity (of what is "
         "removed as one), granularity, weight_sparsity (of all prunable weights), threads, "

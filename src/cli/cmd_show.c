@@ -147,6 +147,15 @@ static enum sw_status show_criteria(void) {
     return SW_OK;
 }
 
+static enum sw_status show_allocations(void) {
+    const char *name = NULL, *summary = NULL, *source = NULL;
+    for (size_t i = 0; (name = sw_allocation_at(i, &summary, &source)) != NULL; i++) {
+        SW_TRY(print_entry(name, summary, sw_allocation_options(name)));
+        printf("    source: %s\n", source);
+    }
+    return SW_OK;
+}
+
 static enum sw_status show_optimizers(void) {
     const struct sw_optimizer *optimizer = NULL;
     for (size_t i = 0; (optimizer = sw_optimizer_at(i)) != NULL; i++)
@@ -211,6 +220,7 @@ static enum sw_status show_schema(void) {
     X(keys, "every key of a sweep file")                                                           \
     X(inits, "distributions of initial weights (model.init)")                                      \
     X(scopes, "which weights compete (prune.scope)")                                               \
+    X(allocations, "how the layers share the pruning (prune.allocation) and the keys of each")     \
     X(granularities, "what is removed as one (prune.granularity)")                                 \
     X(formats, "how pruned layers store their weights (train.format)")                             \
     X(controls, "trainings beside every ticket (control)")

@@ -136,6 +136,19 @@ static enum sw_status print_trials(const struct sw_sweep *sweep) {
     return status;
 }
 
+/* What a person should know of the last round of those trials. */
+static void print_notes(const struct sw_sweep *sweep) {
+    char note[120];
+    for (int64_t i = 0; i < sweep->n_trials && i < TRIALS_SHOWN; i++) {
+        int64_t round = trainings_of(sweep, i) - 1;
+        int64_t row = sw_sweep_row(sweep, i, round, SW_CONTROL_TICKET);
+        if (sw_prune_note(&sweep->trials[i], &sweep->archs[sweep->rounds[row].arch], round, note,
+                          sizeof note))
+            printf("note         trial %lld, round %lld: %s\n", (long long) i, (long long) round,
+                   note);
+    }
+}
+
 /* ---- the page --------------------------------------------------------------------------------------- */
 
 static void print_inputs(const struct sw_sweep *sweep) {
@@ -195,5 +208,7 @@ enum sw_status sw_cli_plan_print_text(const struct sw_cli_plan_report *report) {
            (long long) cost->rounds, (long long) cost->shared_rounds);
     print_inputs(sweep);
     print_costs(report);
-    return print_trials(sweep);
+    SW_TRY(print_trials(sweep));
+    print_notes(sweep);
+    return SW_OK;
 }

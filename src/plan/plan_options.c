@@ -1,3 +1,5 @@
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@ static const struct group groups[] = {
     {"train.optimizer.name", "train.optimizer."},
     {"train.schedule.name", "train.schedule."},
     {"prune.criterion", "prune."},
+    {"prune.allocation", "prune."},
 };
 
 #define NAMES_MAX 32
@@ -71,13 +74,15 @@ static bool is_below(const char *key, const char *prefix) {
 
 /* Can a field of this trial change anything? Not when it is an option of other plug-ins only. */
 static bool is_used(const struct sw_trial_spec *spec, const char *key) {
+    bool option = false;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         if (!is_below(key, groups[i].prefix)) continue;
         const struct sw_field *name = sw_spec_find_field(groups[i].name_key);
         const char *chosen = (const char *) spec + name->offset;
-        return takes(name->registry, chosen, key) || !is_option(name->registry, key);
+        if (takes(name->registry, chosen, key)) return true;
+        option |= is_option(name->registry, key);
     }
-    return true;
+    return !option;
 }
 
 enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stages,
@@ -89,6 +94,9 @@ enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stage
         if ((fields[i].stage & stages) != 0 && is_used(spec, fields[i].key))
             SW_TRY(sw_text_add(out, "%s: %s\n", fields[i].key,
                                sw_spec_get(spec, &fields[i], value, sizeof value)));
+    /* A rate that is solved for depends on how many rounds there are. */
+    if ((stages & SW_STAGE_PRUNE) != 0 && isnan(spec->prune_rate) && is_used(spec, "prune.rate"))
+        SW_TRY(sw_text_add(out, "prune.rounds: %" PRId64 "\n", spec->prune_rounds));
     return SW_OK;
 }
 

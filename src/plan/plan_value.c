@@ -8,8 +8,7 @@
 /* ---- what is allowed ------------------------------------------------------------------------ */
 
 static bool may_be_null(const struct sw_field *field) {
-    return *field->preset == '\0' && (field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL ||
-                                      field->kind == SW_KIND_TEXT);
+    return sw_spec_may_be_null(field) || (field->kind == SW_KIND_TEXT && *field->preset == '\0');
 }
 
 static void list_words(enum sw_registry registry, char *out, size_t size) {

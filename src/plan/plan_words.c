@@ -51,6 +51,10 @@ static const char *control_word(size_t index, const char **summary) {
     return sw_control_name((enum sw_control)(index + 1));
 }
 
+static const char *allocation_word(size_t index, const char **summary) {
+    return sw_allocation_at(index, summary, NULL);
+}
+
 const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const char **summary) {
     static const char *(*const words[])(size_t, const char **) = {
         [SW_REGISTRY_DATA] = data_word,
@@ -68,6 +72,7 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_MONITOR] = monitor_word,
         [SW_REGISTRY_FORMAT] = sw_prune_format_at,
         [SW_REGISTRY_BLOCK_SIZE] = sw_prune_block_size_at,
+        [SW_REGISTRY_ALLOCATION] = allocation_word,
     };
     const char *unused = NULL;
     if ((size_t) registry >= sizeof words / sizeof *words || words[registry] == NULL) return NULL;
@@ -101,6 +106,8 @@ const char *const *sw_plan_plugin_options(enum sw_registry registry, const char 
     case SW_REGISTRY_CRITERION:
         criterion = sw_criterion_find(name);
         return criterion != NULL ? criterion->options : NULL;
+    case SW_REGISTRY_ALLOCATION:
+        return sw_allocation_options(name);
     default:
         return NULL;
     }

@@ -3,6 +3,7 @@
 #include "prune_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum sw_prune_known sw_prune_known(const struct sw_trial_spec *spec) {
@@ -60,11 +61,6 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
                               const char **key) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
     bool any = false;
-    *key = "prune.conv_rate";
-    if (!isnan(spec->prune_conv_rate) && strcmp(spec->prune_scope, "global") == 0)
-        return SW_FAIL(SW_CONFIG,
-                       "prune.conv_rate: with prune.scope global all that compete have one rate, "
-                       "prune.rate; use scope layer or leave this out");
     *key = "prune.granularity";
     SW_TRY(check_units(spec, arch, key));
     if (sw_prune_is_pattern(spec)) SW_TRY(sw_pattern_check(spec, arch, key));
@@ -74,7 +70,23 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
         return SW_FAIL(SW_CONFIG,
                        "prune.granularity: no layer of %s has two blocks of %lld x %lld per side",
                        arch->model, (long long) kind->side, (long long) kind->side);
+    SW_TRY(sw_allocation_of(spec)->check(spec, arch, key));
+    SW_TRY(sw_ladder_check(spec, arch, key));
     return sw_storage_check(spec, arch, key);
+}
+
+bool sw_prune_note(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                   char *out, size_t size) {
+    const struct sw_allocation *allocation = sw_allocation_of(spec);
+    struct sw_ladder ladder;
+    if (allocation->ratio == NULL || round == 0) return false;
+    sw_ladder_climb(spec, arch, round, &ladder);
+    double left = (double) sw_ladder_kept(&ladder) / (double) sw_ladder_size(&ladder);
+    double ratio = allocation->ratio(spec, arch, ladder.groups, left);
+    if (ratio == spec->prune_ratio) return false;
+    (void) snprintf(out, size, "prune.ratio_cap %g holds convolutions: the ratio is %.3g, not %g",
+                    spec->prune_ratio_cap, ratio, spec->prune_ratio);
+    return true;
 }
 
 /* ---- groups of a layer ---------------------------------------------------------------------- */

@@ -58,10 +58,14 @@ enum sw_status sw_pattern_check(const struct sw_trial_spec *spec, const struct s
     if (!isnan(spec->prune_target))
         return SW_FAIL(SW_CONFIG, "prune.target is not used by prune.granularity %s, which says it",
                        kind->name);
-    *key = "prune.conv_rate";
-    if (!isnan(spec->prune_conv_rate))
-        return SW_FAIL(SW_CONFIG, "prune.conv_rate is not used by prune.granularity %s",
-                       kind->name);
+    bool rules = *spec->prune_rates != '\0';
+    *key = rules ? "prune.rates" : "prune.conv_rate";
+    if (rules || !isnan(spec->prune_conv_rate))
+        return SW_FAIL(SW_CONFIG, "%s is not used by prune.granularity %s", *key, kind->name);
+    *key = "prune.allocation";
+    if (sw_allocation_of(spec) != &sw_allocation_rates)
+        return SW_FAIL(SW_CONFIG, "prune.allocation %s is not used by prune.granularity %s",
+                       spec->prune_allocation, kind->name);
     *key = "prune.min_keep";
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);

@@ -12,6 +12,10 @@
 #include "criteria.def"
 #undef SW_CRITERION
 
+#define SW_ALLOCATION(name) extern const struct sw_allocation sw_allocation_##name;
+#include "allocations.def"
+#undef SW_ALLOCATION
+
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
 enum sw_group_kind {
@@ -89,6 +93,50 @@ uint32_t sw_prune_rank(float score);
 enum sw_status sw_storage_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                 const char **key) SW_NODISCARD;
 
+/* ---- allocations ---------------------------------------------------------------------------- */
+
+#define SW_RATE_MOST 0.999999 /* of what is left, per round */
+
+/* How the layers share the pruning: one of `rate` and `share_out`. */
+struct sw_allocation {
+    const char *name, *summary, *source;
+    const char *const *options; /* keys of the prune.* fields that only some of them use */
+    /* Share of its remaining groups that a layer loses per round; `base` is prune.rate, or what was
+     * solved for. */
+    double (*rate)(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                   const struct sw_param *layer, double base);
+    /* Shares of its groups that every layer keeps, when a share `left` of all is left. */
+    void (*share_out)(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                      const int64_t *groups, double left, double *shares);
+    /* The ratio that convolutions and linear layers really have then; NULL: none is asked for. */
+    double (*ratio)(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                    const int64_t *groups, double left);
+    /* As sw_prune_check. */
+    enum sw_status (*check)(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                            const char **key);
+};
+/* The chosen one; the first when there is none of that name (plan has checked it). */
+const struct sw_allocation *sw_allocation_of(const struct sw_trial_spec *spec);
+
+/* Are there convolutions and linear layers that are pruned, each by itself? As sw_prune_check. */
+enum sw_status sw_allocation_check_kinds(const struct sw_trial_spec *spec,
+                                         const struct sw_arch *arch, const char **key) SW_NODISCARD;
+
+/* rules.c: the rate that the rules of prune.rates have for a layer; false when none fits. */
+bool sw_rules_find(const char *text, const struct sw_param *layer, double *rate);
+/* Are they rules, and does each decide over a layer? Errors: SW_CONFIG. */
+enum sw_status sw_rules_check(const struct sw_trial_spec *spec,
+                              const struct sw_arch *arch) SW_NODISCARD;
+
+/* apportion.c: whole numbers near wanted[n], lowest[] <= out[] <= highest[], `total` in all, or as near
+ * to that as the bounds allow: whole parts first, then one more for the largest remainders (ties: the
+ * lower index), then what the bounds still ask for, in proportion to the room that each has. */
+void sw_apportion(const double *wanted, const int64_t *lowest, const int64_t *highest, int64_t n,
+                  int64_t total, int64_t *out);
+/* Scale removals[n], whose sum is `sum`, down to `total` in all: whole parts of removal * total / sum,
+ * and one more for those with the largest remainders. None grows: what gets one more had a remainder. */
+void sw_apportion_scale(int64_t *removals, int64_t n, int64_t sum, int64_t total);
+
 /* ---- ladder.c ------------------------------------------------------------------------------- */
 
 struct sw_pool {
@@ -105,7 +153,19 @@ struct sw_ladder {
     int64_t pool_of[SW_MAX_LAYERS]; /* pool of a layer, -1 when it is never pruned by itself */
     int64_t groups[SW_MAX_LAYERS];  /* of a layer, when nothing is pruned */
     int64_t floor[SW_MAX_LAYERS];   /* groups that a layer keeps at least */
+    double rate[SW_MAX_LAYERS];     /* share of what it has left that a layer loses per round */
+    bool pattern;                   /* N:M: one step, held by what the pattern keeps */
+    double base;                    /* prune.rate, or what was solved for */
 };
+/* How the ladder begins, with everything kept. */
+void sw_ladder_begin(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                     struct sw_ladder *out);
 /* The ladder as it stands in `round`. */
 void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                      struct sw_ladder *out);
+/* Groups of all layers that are pruned, and how many of them are left. */
+int64_t sw_ladder_size(const struct sw_ladder *ladder);
+int64_t sw_ladder_kept(const struct sw_ladder *ladder);
+/* Can prune.target be reached as the settings say? As sw_prune_check. */
+enum sw_status sw_ladder_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                               const char **key) SW_NODISCARD;

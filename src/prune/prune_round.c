@@ -203,7 +203,7 @@ static enum sw_status select_pool(struct scratch *scratch, int64_t p,
 static void select_pattern(const struct sw_granularity *kind, const struct sw_arch *arch,
                            struct scratch *scratch) {
     for (int64_t l = 0; l < arch->n_layers; l++)
-        if (scratch->ladder.floor[l] < scratch->ladder.groups[l])
+        if (scratch->ladder.rate[l] > 0)
             sw_pattern_select(kind, sw_arch_layer(arch, l),
                               scratch->group_scores + scratch->first[l],
                               scratch->alive + scratch->first[l] / 8);

@@ -23,6 +23,38 @@ const struct sw_criterion *sw_criterion_find(const char *name) {
     return criterion;
 }
 
+/* ---- allocations ---------------------------------------------------------------------------- */
+
+static const struct sw_allocation *const allocations[] = {
+#define SW_ALLOCATION(name) &sw_allocation_##name,
+#include "allocations.def"
+#undef SW_ALLOCATION
+};
+#define N_ALLOCATIONS (sizeof allocations / sizeof allocations[0])
+
+static const struct sw_allocation *find_allocation(const char *name) {
+    for (size_t i = 0; i < N_ALLOCATIONS; i++)
+        if (strcmp(allocations[i]->name, name) == 0) return allocations[i];
+    return NULL;
+}
+
+const struct sw_allocation *sw_allocation_of(const struct sw_trial_spec *spec) {
+    const struct sw_allocation *allocation = find_allocation(spec->prune_allocation);
+    return allocation != NULL ? allocation : allocations[0];
+}
+
+const char *sw_allocation_at(size_t index, const char **summary, const char **source) {
+    if (index >= N_ALLOCATIONS) return NULL;
+    if (summary != NULL) *summary = allocations[index]->summary;
+    if (source != NULL) *source = allocations[index]->source;
+    return allocations[index]->name;
+}
+
+const char *const *sw_allocation_options(const char *name) {
+    const struct sw_allocation *allocation = find_allocation(name);
+    return allocation != NULL ? allocation->options : NULL;
+}
+
 /* ---- words
  * --------------------------------------------------------------------------------------- */
 

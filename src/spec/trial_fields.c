@@ -51,14 +51,15 @@ static bool is_null(const char *text) {
     return *text == '\0' || strcmp(text, "null") == 0 || strcmp(text, "~") == 0;
 }
 
-static bool may_be_null(const struct sw_field *field) {
-    return (field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL) && *field->preset == '\0';
+bool sw_spec_may_be_null(const struct sw_field *field) {
+    return (field->kind == SW_KIND_INT || field->kind == SW_KIND_REAL) &&
+           (*field->preset == '\0' || field->offset == offsetof(struct sw_trial_spec, prune_rate));
 }
 
 static enum sw_status set_int(const struct sw_field *field, const char *text, void *member) {
     int64_t value = SW_INT_NULL;
     double real = 0;
-    if (!(may_be_null(field) && is_null(text))) {
+    if (!(sw_spec_may_be_null(field) && is_null(text))) {
         /* 1e4 is a whole number to a person: accept reals without a fraction. */
         if (!sw_text_to_int(text, &value)) {
             if (!sw_text_to_real(text, &real) || real != floor(real) ||
@@ -76,7 +77,7 @@ static enum sw_status set_int(const struct sw_field *field, const char *text, vo
 
 static enum sw_status set_real(const struct sw_field *field, const char *text, void *member) {
     double value = NAN;
-    if (!(may_be_null(field) && is_null(text))) {
+    if (!(sw_spec_may_be_null(field) && is_null(text))) {
         if (!sw_text_to_real(text, &value))
             return SW_FAIL(SW_CONFIG, "%s: '%s' is not a number", field->key, text);
         if (value < field->lowest || value > field->highest)

@@ -178,6 +178,9 @@ static enum sw_status load_parent(const struct sw_trial_run *run, uint8_t **mask
 /* A person should know where a floor, not the scores, decided. */
 static void report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
     char message[80];
+    if (sw_prune_note(&run->task->spec, &run->arch, run->task->plan.round, message, sizeof message))
+        sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to,
+                       run->task->spec.prune_ratio_cap, message);
     for (int64_t l = 0; l < run->arch.n_layers; l++) {
         const char *name = sw_arch_layer(&run->arch, l)->name;
         int64_t held_at = report->held_at[l];

@@ -11,7 +11,7 @@ class Refusals(Case):
     def test_options_of_other_benchmarks_are_refused(self):
         for words in (("step", "--megabytes", "1"), ("store", "--model", "mlp-8"), ("kernels", "--rounds", "3"),
                       ("dispatch", "--batch", "3"), ("inference", "--dir", "."), ("inference", "--batch", "3"),
-                      ("step", "--tune"), ("kernels", "--tune", "--json"), ("store", "more"), ("store", "--rounds", "0"), ("dispatch", "--idle", "0"),
+                      ("step", "--tune"), ("step", "--conv"), ("kernels", "--tune", "--json"), ("store", "more"), ("store", "--rounds", "0"), ("dispatch", "--idle", "0"),
                       ("inference", "a.h5"), ("inference", "a.h5", "0", "1"), ("inference", "a.h5", "0", "--model", "mlp-8"),
                       ("inference", "none.h5", "0"), ("inference", "--model", "nothing"), ("inference", "--backend", "abacus")):
             error = self.run_ok("bench", *words, code=1).stderr

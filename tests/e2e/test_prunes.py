@@ -103,6 +103,50 @@ class Prunes(Case):
                 self.assertGreaterEqual(size[mask].min(), size[~mask].max())
         self.assertEqual([int(plain.plan[row]["parent"]) for row in plain.tickets(1)], [-1, 0, 0, 0, 0])
 
+    def test_every_allocation_keeps_what_its_formula_says(self):
+        plain = self.make(
+            "prune: {rounds: 3, rate: null, target: 0.8}\n"
+            "grid: {prune: [{allocation: er}, {allocation: erk, erk_power: 2}, {rates: 'fc1=0.3 fc*=0.1', rate: 0.2}]}\n")
+        shapes = {"fc1.weight": (26, 36), "fc2.weight": (20, 26), "fc3.weight": (4, 20)}
+        everything = sum(a * b for a, b in shapes.values())
+        for trial, power in ((0, 1), (1, 2)):
+            rows = plain.tickets(trial)
+            self.assertEqual(len(rows), 4)
+            for rnd, row in enumerate(rows[1:], 1):
+                counts = {name: int(mask.sum()) for name, mask in plain.masks(row).items()}
+                left = sum(counts.values())
+                self.assertAlmostEqual(left / everything, 0.2 ** (rnd / 3), delta=1 / everything)
+                density = self.share_out(shapes, power, left)
+                for name, (out, into) in shapes.items():
+                    self.assertLess(abs(counts[name] - density[name] * out * into), 1.001, (trial, rnd, name))
+            self.assertEqual(left, int(0.2 * everything + 0.5))
+        masks = plain.masks(plain.tickets(2)[1])
+        self.assertEqual([int(m.sum()) for m in masks.values()], [936 - 281, 520 - 52, 80 - 8])
+
+    @staticmethod
+    def share_out(shapes, power, left):
+        """Erdos-Renyi densities, layers of more than one capped in turn."""
+        raw = {name: ((a + b) / (a * b)) ** power for name, (a, b) in shapes.items()}
+        dense = set()
+        while True:
+            free = [name for name in shapes if name not in dense]
+            rest = left - sum(np.prod(shapes[name]) for name in dense)
+            epsilon = rest / sum(raw[name] * np.prod(shapes[name]) for name in free)
+            most = max(free, key=raw.get)
+            if epsilon * raw[most] <= 1:
+                return {name: 1.0 if name in dense else epsilon * raw[name] for name in shapes}
+            dense.add(most)
+
+    def test_allocations_give_one_digest_over_ranks_and_threads(self):
+        sweep = self.write("ranks.yaml", BASE + "prune: {rounds: 2, rate: 0.5}\n"
+                           "grid: {prune.allocation: [er, erk], prune.granularity: [weight, block4]}\n")
+        digests = set()
+        for ranks, threads in ((0, 1), (1, 2), (2, 1), (4, 1)):
+            store = self.path(f"ranks-{ranks}-{threads}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1, digests)
+
     def test_global_scope_ranks_the_hidden_layers_together(self):
         plain = self.make("prune: {scope: global, rounds: 5, rate: 0.4}\ncontrol: [random]\n"
                           "grid: {prune.output_rate: [0, 0.5, 1], prune.criterion: [magnitude, random]}\n")

@@ -71,6 +71,21 @@ def idx(folder):
         write(folder, f"set-{which}-gz", bytes([8 | 4 | 16 * which]) + gzip.compress(content, mtime=0))
 
 
+def cifar(folder):
+    """First byte as in fuzz_cifar.c: CIFAR-100 1, raw 2, data set 4, part 8, which file 16 * n."""
+    for hundred, part in itertools.product((0, 1), (0, 8)):
+        labels = bytes((3, 42)) if hundred else b"\x03"
+        record = labels + bytes(range(256)) * 12
+        for name, content in (("whole", record * 3), ("empty", b""), ("short", record[:-1]), ("long", record + b"x")):
+            write(folder, f"raw-{name}-{hundred}-{part}", bytes([2 | hundred | part]) + content)
+        for records, beyond, value in itertools.product((0, 1, 12), (0, 1), (3, 255)):
+            made = bytes([records]) + struct.pack("<H", beyond) + bytes([value]) * 2 * records + b"\1\2\3"
+            write(folder, f"made-{records}-{beyond}-{value}-{hundred}-{part}", bytes([hundred | part]) + made)
+            for which in range(6):
+                write(folder, f"set-{which}-{records}-{beyond}-{value}-{hundred}-{part}",
+                      bytes([4 | hundred | part | 16 * which]) + made)
+
+
 def edit(where, offset, content=None, number=None):
     """One edit as in fuzz_store.c."""
     if number is not None:
@@ -136,7 +151,7 @@ def write(folder, name, content):
 
 def main():
     out = sys.argv[1]
-    for name, make in (("sweep", sweeps), ("idx", idx), ("store", store), ("protocol", protocol)):
+    for name, make in (("sweep", sweeps), ("idx", idx), ("cifar", cifar), ("store", store), ("protocol", protocol)):
         folder = os.path.join(out, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)

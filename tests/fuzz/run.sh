@@ -8,16 +8,19 @@ seconds=$2
 shift 2
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top" || exit 1
-names=${*:-sweep idx store protocol}
+names=${*:-sweep idx cifar store protocol}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 export HWLOC_COMPONENTS=-opencl,-cuda,-nvml,-gl
-export LSAN_OPTIONS="suppressions=$top/tests/support/leaks.supp:print_suppressions=0"
 # Files are rewritten thousands of times a second: keep them in memory where that is possible. A harness
 # that crashes leaves its folder behind.
 [ -z "${TMPDIR:-}" ] && [ -d /dev/shm ] && [ -w /dev/shm ] && TMPDIR=/dev/shm
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/sweepstake-fuzz-XXXXXX") || exit 1
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+# libfyaml 0.7.12 loses 4 KiB over a scalar that is unquoted and full of quotes; that it is freed at all, the
+# sanitized unit tests see without this.
+{ cat tests/support/leaks.supp; echo leak:libfyaml; } >"$TMPDIR/leaks.supp"
+export LSAN_OPTIONS="suppressions=$TMPDIR/leaks.supp:print_suppressions=0"
 mkdir -p "$out/found" || exit 1
 "${PYTHON:-/usr/bin/python3}" tests/fuzz/make_seeds.py "$out/seeds" || exit 1
 failed=0

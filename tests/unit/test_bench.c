@@ -70,12 +70,12 @@ static void structures_are_pruned_as_asked(void) {
 
 /* All formats of a product in their order, with figures that fit together. */
 static void kernel_figures_fit_together(void) {
-    static const int64_t shape[2] = {40, 70};
+    static const struct sw_bench_shape shape = {.out = 40, .in = 70};
     struct sw_bench_kernel_options options = {
         .backend = "cpu", .batch = 16, .seconds = 1e-9, .threads = 1, .isa = sw_isa_detect()};
     struct sw_bench_kernel kernels[SW_BENCH_KERNELS_MAX];
     int64_t n = 0;
-    SW_TEST_OK(sw_bench_time_kernels(&options, shape, 0.8, kernels, &n));
+    SW_TEST_OK(sw_bench_time_kernels(&options, &shape, 0.8, kernels, &n));
     CU_ASSERT_EQUAL_FATAL(n, SW_BENCH_KERNELS_MAX);
     for (int64_t i = 0; i < n; i++) {
         CU_ASSERT_EQUAL(kernels[i].format, i % SW_FORMAT_COUNT);
@@ -85,10 +85,33 @@ static void kernel_figures_fit_together(void) {
     }
     CU_ASSERT_STRING_EQUAL(kernels[0].name, "forward");
     CU_ASSERT_STRING_EQUAL(kernels[n - 1].name, "backward_weights");
-    SW_TEST_OK(sw_bench_time_kernels(&options, shape, 0, kernels, &n));
+    SW_TEST_OK(sw_bench_time_kernels(&options, &shape, 0, kernels, &n));
     CU_ASSERT_EQUAL(n, SW_BENCH_PRODUCTS);
     CU_ASSERT_EQUAL(kernels[2].nnz, 40 * 70);
     CU_ASSERT_EQUAL(kernels[2].format, SW_FORMAT_DENSE);
+}
+
+/* Convolutions: dense and CSR, and every kept weight multiplies all pixels. */
+static void conv_figures_fit_together(void) {
+    static const struct sw_bench_shape shape = {
+        .out = 12, .in = 9, .kernel = 3, .side = 7, .stride = 2};
+    struct sw_bench_kernel_options options = {
+        .backend = "cpu", .batch = 16, .seconds = 1e-9, .threads = 1, .isa = sw_isa_detect()};
+    struct sw_bench_kernel kernels[SW_BENCH_KERNELS_MAX];
+    int64_t n = 0;
+    SW_TEST_OK(sw_bench_time_kernels(&options, &shape, 0.75, kernels, &n));
+    CU_ASSERT_EQUAL_FATAL(n, 2 * SW_BENCH_PRODUCTS);
+    for (int64_t i = 0; i < n; i++) {
+        CU_ASSERT_EQUAL(kernels[i].format, i % 2 == 0 ? SW_FORMAT_DENSE : SW_FORMAT_CSR);
+        CU_ASSERT_EQUAL(kernels[i].nnz, 12 * 9 * 9 / 4);
+        CU_ASSERT_DOUBLE_EQUAL(kernels[i].gflops * kernels[i].us,
+                               2e-3 * 16 * 4 * 4 * (double) kernels[i].nnz, 1e-9);
+    }
+    SW_TEST_OK(sw_bench_time_kernels(&options, &shape, 0, kernels, &n));
+    CU_ASSERT_EQUAL(n, SW_BENCH_PRODUCTS);
+    CU_ASSERT_EQUAL(kernels[0].nnz, 12 * 9 * 9);
+    for (size_t i = 0; sw_bench_kernel_shape(1, i) != NULL; i++)
+        CU_ASSERT(sw_bench_kernel_shape(1, i)->kernel > 0);
 }
 
 static void step_stops_early_when_asked(void) {
@@ -374,6 +397,7 @@ int main(void) {
         {"sparser_is_less_work_and_memory", sparser_is_less_work_and_memory},
         {"structures_are_pruned_as_asked", structures_are_pruned_as_asked},
         {"kernel_figures_fit_together", kernel_figures_fit_together},
+        {"conv_figures_fit_together", conv_figures_fit_together},
         {"step_stops_early_when_asked", step_stops_early_when_asked},
         {"wrong_names_are_refused", wrong_names_are_refused},
         {"random_masks_have_the_asked_density", random_masks_have_the_asked_density},

@@ -47,7 +47,7 @@ static void bad_values_are_refused_and_change_nothing(void) {
         {"prune.rate", "1.5", "not within"},
         {"prune.rate", "0.2x", "not a number"},
         {"prune.rate", "nan", "not a number"},
-        {"prune.rate", "null", "not a number"},
+        {"prune.output_rate", "null", "not a number"},
         {"train.batch", "0", "not within"},
         {"train.batch", "60.5", "whole number"},
         {"seed", "9007199254740993", "not within"},
