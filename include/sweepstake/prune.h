@@ -62,6 +62,12 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               const char **key) SW_NODISCARD;
 
+/* A trial whose tickets are converted (prune.convert) has two stages. Functions below that take a round know
+ * which one it is in; others want the spec of that stage: prune.granularity is then that of the round. */
+void sw_prune_stage(const struct sw_trial_spec *spec, int64_t round, struct sw_trial_spec *out);
+/* Does the mask of a round begin anew, from the trained weights of its parent, so that weights may return? */
+bool sw_prune_is_conversion(const struct sw_trial_spec *spec, int64_t round);
+
 /* Are whole units removed, so that what is left may run as a smaller network? */
 bool sw_prune_removes_units(const struct sw_trial_spec *spec);
 

@@ -70,7 +70,9 @@ static bool is_same(const struct rates *a, const struct rates *b) {
 static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                                  enum sw_isa isa, struct rates *known, int *n,
                                  const struct rates **out) {
-    const struct sw_trial_spec *spec = &sweep->trials[round->trial];
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
     struct rates wanted = {.arch = round->arch, .batch = spec->train_batch};
     sw_prune_storage(spec, SW_CONTROL_TICKET, &wanted.storage);
     *out = NULL;
@@ -99,8 +101,9 @@ static enum sw_status add_up(const struct sw_sweep *sweep, enum sw_isa isa, doub
             *seconds = NAN;
             return SW_OK;
         }
-        const struct sw_trial_spec *spec = &sweep->trials[round->trial];
-        bool units = sw_prune_removes_units(spec); /* dense, but smaller */
+        struct sw_trial_spec stage;
+        sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
+        bool units = sw_prune_removes_units(&stage); /* dense, but smaller */
         double took = round->flops / rate_at(rates, units ? 1 : 1 - round->sparsity_requested);
         end[row] = took + (round->parent >= 0 ? end[round->parent] : 0);
         if (end[row] > longest) longest = end[row];

@@ -211,11 +211,16 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
 
 /* Output units are never removed; a pattern knows no rate but 0. */
 static bool ignores_output_rate(const struct sw_trial_spec *spec) {
+    if (spec->prune_convert_round != SW_INT_NULL) return false; /* the other stage may use it */
     return sw_prune_removes_units(spec) ||
            (sw_prune_is_pattern(spec) && spec->prune_output_rate != 0);
 }
+static bool ignores_rate(const struct sw_trial_spec *spec) {
+    return spec->prune_convert_round == SW_INT_NULL && sw_prune_is_pattern(spec);
+}
 static bool ignores_shortcut_rate(const struct sw_trial_spec *spec) {
-    return sw_prune_is_pattern(spec) && spec->prune_shortcut_rate != 0;
+    return spec->prune_convert_round == SW_INT_NULL && sw_prune_is_pattern(spec) &&
+           spec->prune_shortcut_rate != 0;
 }
 
 /* A setting that no trial looks at would be read and ignored. */
@@ -229,11 +234,18 @@ static void check_unused(struct sw_plan *plan, const char *key,
                        plan->sweep.trials[0].prune_granularity, why);
 }
 
+#define NO_CONVERSION "prune.convert.round says when something is converted"
+static bool converts_nothing(const struct sw_trial_spec *spec) {
+    return spec->prune_convert_round == SW_INT_NULL;
+}
+
 static void check_rates(struct sw_plan *plan) {
     bool units = sw_prune_removes_units(&plan->sweep.trials[0]);
-    check_unused(plan, "prune.rate", sw_prune_is_pattern, "it removes as many weights as it says");
+    check_unused(plan, "prune.rate", ignores_rate, "it removes as many weights as it says");
     check_unused(plan, "prune.output_rate", ignores_output_rate,
                  units ? "output units are never removed" : "0 leaves the output layer whole");
+    check_unused(plan, "prune.convert.granularity", converts_nothing, NO_CONVERSION);
+    check_unused(plan, "prune.convert.sparsity", converts_nothing, NO_CONVERSION);
     check_unused(plan, "prune.shortcut_rate", ignores_shortcut_rate, "0 leaves shortcuts whole");
 }
 

@@ -57,8 +57,8 @@ static enum sw_status check_units(const struct sw_trial_spec *spec, const struct
                    kind->name);
 }
 
-enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                              const char **key) {
+static enum sw_status check_stage(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                  const char **key) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
     bool any = false;
     *key = "prune.granularity";
@@ -75,8 +75,24 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
     return sw_storage_check(spec, arch, key);
 }
 
-bool sw_prune_note(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              const char **key) {
+    struct sw_trial_spec stage;
+    if (spec->prune_convert_round == SW_INT_NULL) return check_stage(spec, arch, key);
+    sw_prune_stage(spec, spec->prune_convert_round, &stage);
+    SW_TRY(check_stage(&stage, arch, key));
+    SW_TRY(sw_convert_check(spec, arch, key));
+    sw_prune_stage(spec, spec->prune_convert_round + 1, &stage);
+    enum sw_status status = check_stage(&stage, arch, key);
+    if (strcmp(*key, "prune.granularity") == 0) *key = "prune.convert.granularity";
+    return status;
+}
+
+bool sw_prune_note(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
                    char *out, size_t size) {
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(whole, round, &stage);
     const struct sw_allocation *allocation = sw_allocation_of(spec);
     struct sw_ladder ladder;
     if (allocation->ratio == NULL || round == 0) return false;
@@ -124,8 +140,11 @@ static void count_units(const struct sw_trial_spec *spec, const struct sw_arch *
     }
 }
 
-void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+void sw_prune_kept(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
                    int64_t *kept) {
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(whole, round, &stage);
     const struct sw_granularity *kind = sw_granularity_of(spec);
     struct sw_ladder ladder;
     sw_ladder_climb(spec, arch, round, &ladder);
@@ -140,8 +159,11 @@ void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch,
     }
 }
 
-void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+void sw_prune_likely(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
                      int64_t *kept) {
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(whole, round, &stage);
     const struct sw_granularity *kind = sw_granularity_of(spec);
     struct sw_ladder ladder;
     sw_ladder_climb(spec, arch, round, &ladder);
@@ -160,8 +182,11 @@ void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arc
     }
 }
 
-int64_t sw_prune_total(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+int64_t sw_prune_total(const struct sw_trial_spec *whole, const struct sw_arch *arch,
                        int64_t round) {
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(whole, round, &stage);
     int64_t kept[SW_MAX_LAYERS], of_pool[SW_MAX_LAYERS] = {0}, total = 0;
     int64_t side = sw_granularity_of(spec)->side;
     struct sw_ladder ladder;

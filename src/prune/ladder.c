@@ -245,8 +245,9 @@ static bool step(const struct sw_trial_spec *spec, const struct sw_arch *arch, i
 void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                      struct sw_ladder *out) {
     sw_ladder_begin(spec, arch, out);
-    bool reached = false;
-    for (int64_t r = 1; r <= round && !reached; r++)
+    int64_t converted = sw_convert_ladder(spec, arch, out);
+    bool reached = converted > 0 && out->pattern;
+    for (int64_t r = converted + 1; r <= round && !reached; r++)
         reached = step(spec, arch, r, out);
 }
 
@@ -256,6 +257,12 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round) {
 
 int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
     struct sw_ladder ladder;
+    int64_t after = spec->prune_convert_round;
+    if (after > 0) {
+        struct sw_trial_spec stage;
+        sw_prune_stage(spec, after + 1, &stage);
+        return sw_prune_is_pattern(&stage) ? after + 1 : spec->prune_rounds;
+    }
     sw_ladder_begin(spec, arch, &ladder);
     if (has_target(spec) && target_total(spec, &ladder) >= sw_ladder_size(&ladder)) return 0;
     int64_t rounds = 0;
@@ -334,8 +341,23 @@ static double requested_of_units(const struct sw_trial_spec *spec, const struct 
     return 1 - left / (double) arch->prunable;
 }
 
-double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+/* Behind a conversion nothing is known before rounding. */
+static double requested_when_converted(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                       int64_t round) {
+    int64_t likely[SW_MAX_LAYERS], left = 0;
+    sw_prune_likely(spec, arch, round, likely);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        left += likely[l];
+    return 1 - (double) left / (double) arch->prunable;
+}
+
+double sw_prune_requested(const struct sw_trial_spec *whole, const struct sw_arch *arch,
                           int64_t round) {
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
+    sw_prune_stage(whole, round, &stage);
+    if (spec->prune_convert_round != SW_INT_NULL && arch->prunable > 0)
+        return requested_when_converted(spec, arch, round);
     double left = 0, all = 0;
     struct sw_ladder ladder;
     if (arch->prunable == 0) return 0;

@@ -145,8 +145,10 @@ cleanup:
 enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) {
-    const struct control order = {spec, arch, round, ticket, mask};
-    bool pattern = sw_prune_is_pattern(spec), shuffle = control == SW_CONTROL_SHUFFLE;
+    struct sw_trial_spec stage;
+    const struct control order = {&stage, arch, round, ticket, mask};
+    sw_prune_stage(spec, round, &stage);
+    bool pattern = sw_prune_is_pattern(&stage), shuffle = control == SW_CONTROL_SHUFFLE;
     if (shuffle && !pattern) return shuffle_layers(&order);
     if (shuffle || control == SW_CONTROL_RANDOM) {
         for (int64_t l = 0; l < arch->n_layers; l++)

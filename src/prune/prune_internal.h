@@ -71,6 +71,18 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
                      const uint8_t *mask, const float *scores, float *out);
 
+struct sw_ladder;
+
+/* ---- convert.c ------------------------------------------------------------------------------ */
+
+/* In the second stage of a trial, what the converted round keeps, after sw_ladder_begin; returns that
+ * round, or 0 when there is no such stage. */
+int64_t sw_convert_ladder(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                          struct sw_ladder *ladder);
+/* As sw_prune_check, for what the stages by themselves do not know. */
+enum sw_status sw_convert_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                const char **key) SW_NODISCARD;
+
 /* ---- pattern.c ------------------------------------------------------------------------------ */
 
 /* Weights that a pattern keeps of a layer. */

@@ -20,7 +20,8 @@ struct scratch {
     int64_t length[SW_MAX_LAYERS];  /* groups of a pool */
     int64_t scorers[SW_MAX_LAYERS]; /* layers that have scored the groups of one */
     struct sw_ladder ladder;
-    uint8_t *mask; /* [mask_bytes] the new mask while it is being made */
+    uint8_t *mask;   /* [mask_bytes] the new mask while it is being made */
+    uint8_t *before; /* [mask_bytes] what it is chosen from: the parent's, or all weights */
 };
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -51,6 +52,7 @@ static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *
     SW_TRY(SW_ALLOC(&scratch->group_scores, (size_t) groups, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->alive, (size_t) sw_mask_bytes(groups), "what competes"));
     SW_TRY(SW_ALLOC(&scratch->tried, (size_t) sw_mask_bytes(groups), "what competes"));
+    SW_TRY(SW_ALLOC(&scratch->before, (size_t) arch->mask_bytes, "a mask"));
     return SW_ALLOC(&scratch->mask, (size_t) arch->mask_bytes, "a mask");
 }
 
@@ -60,7 +62,20 @@ static void free_scratch(struct scratch *scratch) {
     SW_FREE(&scratch->group_scores);
     SW_FREE(&scratch->alive);
     SW_FREE(&scratch->tried);
+    SW_FREE(&scratch->before);
     SW_FREE(&scratch->mask);
+}
+
+/* A converted round chooses from all weights, any other from what its parent keeps. */
+static void begin_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                       const uint8_t *parent_mask, struct scratch *scratch) {
+    size_t bytes = (size_t) arch->mask_bytes;
+    memcpy(scratch->before, parent_mask, bytes);
+    for (int64_t l = 0; sw_prune_is_conversion(spec, round) && l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        sw_mask_fill(scratch->before + layer->mask_offset, layer->count);
+    }
+    memcpy(scratch->mask, scratch->before, bytes);
 }
 
 /* ---- scores --------------------------------------------------------------------------------- */
@@ -69,17 +84,20 @@ static void set_bit(uint8_t *mask, int64_t index) {
     mask[index >> 3] |= (uint8_t) (1U << (index & 7));
 }
 
-/* A group is alive when a weight of it is kept. */
+/* A group is alive when a weight of it may be kept. Weights that may return score 0. */
 static void score_layer(const struct sw_trial_spec *spec, const struct sw_criterion *criterion,
-                        const struct sw_arch *arch, const uint8_t *before,
+                        const struct sw_arch *arch, const uint8_t *parent,
                         const struct sw_score_input *input, struct scratch *scratch) {
     const struct sw_granularity *kind = sw_granularity_of(spec);
     const struct sw_param *layer = sw_arch_layer(arch, input->layer);
+    const uint8_t *before = scratch->before + layer->mask_offset;
     int64_t scored = sw_groups_scored(kind, arch, input->layer);
     if (scratch->ladder.pool_of[input->layer] >= 0)
         sw_groups_find(kind, layer, before, scratch->alive, scratch->first[input->layer]);
     if (scored < 0 || scratch->ladder.pool_of[scored] < 0) return;
     criterion->score(input, scratch->scores);
+    for (int64_t i = 0; i < layer->count; i++)
+        if (!sw_mask_get(parent, i)) scratch->scores[i] = 0;
     sw_groups_score(kind, layer, sw_arch_units(arch, input->layer)->span, before, scratch->scores,
                     scratch->group_scores + scratch->first[scored]);
     scratch->scorers[scored]++;
@@ -256,17 +274,20 @@ static enum sw_status check_counts(const struct scratch *scratch) {
     return SW_OK;
 }
 
-enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+enum sw_status sw_prune_round(const struct sw_trial_spec *whole, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
                               const float *parent_survivors, const float *theta0, uint8_t *mask,
                               struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
+    struct sw_trial_spec stage;
+    const struct sw_trial_spec *spec = &stage;
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
+    sw_prune_stage(whole, round, &stage);
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
     sw_ladder_climb(spec, arch, round, &scratch->ladder);
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
+    begin_mask(spec, arch, round, parent_mask, scratch);
     SW_TRY_TO(score_layers(spec, arch, round, parent_mask, parent_survivors, theta0, scratch),
               status, cleanup);
     SW_TRY_TO(select_pools(sw_granularity_of(spec), arch, scratch, &found), status, cleanup);

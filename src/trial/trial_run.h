@@ -57,7 +57,14 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_start.c: what has no mask of removed filters becomes 0 in the network. Errors: SW_NOMEM, those of
  * the device. */
-enum sw_status sw_trial_silence(struct sw_trial_run *run) SW_NODISCARD;
+enum sw_status sw_trial_silence(struct sw_trial_run *run, struct sw_net *net) SW_NODISCARD;
+/* trial.c: a network of this round's mask, with `theta` where the mask keeps it. */
+enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
+                                   struct sw_net **out) SW_NODISCARD;
+/* trial_convert.c: what the parent's trained weights are worth under this round's new mask, before they go
+ * back and train; into the record. Errors: SW_NOMEM, those of the device. */
+enum sw_status sw_trial_judge_conversion(struct sw_trial_run *run, const uint8_t *parent_mask,
+                                         const float *survivors) SW_NODISCARD;
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:

@@ -111,9 +111,11 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
 /* A mask that came from outside has to be the one that was planned: as far as that is exact in
  * advance, and no more weights than there is room for. */
 static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *mask,
-                                 const int64_t *planned, int64_t row) {
+                                 const int64_t *planned, int64_t row, int64_t round) {
     const struct sw_arch *arch = &run->arch;
-    bool exact = sw_prune_known(&run->task->spec) == SW_PRUNE_KNOWS_LAYERS;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->task->spec, round, &stage);
+    bool exact = sw_prune_known(&stage) == SW_PRUNE_KNOWS_LAYERS;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         const uint8_t *bits = mask + layer->mask_offset;
@@ -132,13 +134,15 @@ static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *
 static enum sw_status count_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     int64_t total = 0;
-    SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row));
+    SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row, plan->round));
     for (int64_t l = 0; l < run->arch.n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(&run->arch, l);
         run->kept[l] = sw_mask_count(run->mask + layer->mask_offset, layer->count);
         total += run->kept[l];
     }
-    bool exact = sw_prune_known(&run->task->spec) != SW_PRUNE_KNOWS_BOUNDS;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->task->spec, plan->round, &stage);
+    bool exact = sw_prune_known(&stage) != SW_PRUNE_KNOWS_BOUNDS;
     if (exact ? total != plan->nnz : total > plan->nnz)
         return SW_FAIL(SW_DAMAGED, "the mask of row %lld keeps %lld weights, planned are %s%lld",
                        (long long) plan->row, (long long) total, exact ? "" : "at most ",
@@ -166,7 +170,8 @@ static enum sw_status load_parent(const struct sw_trial_run *run, uint8_t **mask
     int64_t n = arch->parameters - arch->prunable;
     SW_TRY(SW_ALLOC(mask, (size_t) arch->mask_bytes, "the parent's mask"));
     SW_TRY(load(run, SW_SECTION_MASK, *mask, (size_t) arch->mask_bytes));
-    SW_TRY(check_mask(run, *mask, run->task->parent_kept, run->task->plan.parent));
+    SW_TRY(check_mask(run, *mask, run->task->parent_kept, run->task->plan.parent,
+                      run->task->plan.round - 1));
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         n += sw_mask_count(*mask + layer->mask_offset, layer->count);
@@ -207,6 +212,8 @@ static enum sw_status prune_parent(struct sw_trial_run *run) {
                              run->theta0, run->mask, &report),
               status, cleanup);
     report_floors(run, &report);
+    if (sw_prune_is_conversion(&run->task->spec, run->task->plan.round))
+        status = sw_trial_judge_conversion(run, mask, survivors);
 cleanup:
     SW_FREE(&mask);
     SW_FREE(&survivors);
@@ -221,7 +228,8 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
     SW_TRY_TO(load(run, SW_SECTION_MASK, ticket, bytes), status, cleanup);
-    SW_TRY_TO(check_mask(run, ticket, run->task->parent_kept, plan->parent), status, cleanup);
+    SW_TRY_TO(check_mask(run, ticket, run->task->parent_kept, plan->parent, plan->round), status,
+              cleanup);
     SW_TRY_TO(sw_prune_control_mask(&run->task->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
@@ -243,16 +251,16 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
 
 /* ---- removed filters ----------------------------------------------------------------------------- */
 
-enum sw_status sw_trial_silence(struct sw_trial_run *run) {
+enum sw_status sw_trial_silence(struct sw_trial_run *run, struct sw_net *net) {
     float *survivors = NULL;
     enum sw_status status = SW_OK;
-    if (!sw_prune_silences(&run->task->spec, (enum sw_control) run->task->plan.control))
-        return SW_OK;
-    SW_TRY_TO(SW_ALLOC(&survivors, (size_t) sw_net_survivors(run->net), "weights"), status,
-              cleanup);
-    SW_TRY_TO(sw_net_get_survivors(run->net, survivors), status, cleanup);
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->task->spec, run->task->plan.round, &stage);
+    if (!sw_prune_silences(&stage, (enum sw_control) run->task->plan.control)) return SW_OK;
+    SW_TRY_TO(SW_ALLOC(&survivors, (size_t) sw_net_survivors(net), "weights"), status, cleanup);
+    SW_TRY_TO(sw_net_get_survivors(net, survivors), status, cleanup);
     sw_prune_silence(&run->arch, run->mask, survivors);
-    SW_TRY_TO(sw_net_set_survivors(run->net, survivors), status, cleanup);
+    SW_TRY_TO(sw_net_set_survivors(net, survivors), status, cleanup);
 cleanup:
     SW_FREE(&survivors);
     return status;

@@ -354,6 +354,53 @@ class Prunes(Case):
             self.assertIn(message, error)
         self.run_ok("plan", self.write("mixed.yaml", BASE + "prune.rate: 0.5\ngrid: {prune.granularity: [weight, nm2-4]}\n"))
 
+    def test_converted_tickets_have_masks_of_their_own(self):
+        sweep = self.write("convert.yaml", BASE + "prune: {rounds: 4, rate: 0.5}\ncontrol: [reinit, shuffle]\n"
+                           "grid:\n  prune.convert: [{}, {round: 2, granularity: block4}, {round: 2, granularity: neuron, "
+                           "sparsity: 0.6}, {round: 3, granularity: nm2-4}]\n")
+        digests = set()
+        for ranks, threads in ((1, 1), (3, 2)):
+            store = self.path(f"convert-{ranks}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            self.assertTrue(self.json_of("verify", store)["ok"], "nesting is asked for within a stage only")
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1)
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        base = plain.tickets(0)
+        for trial, after, side in ((1, 2, 4), (2, 2, 0), (3, 3, None)):
+            rows = plain.tickets(trial)
+            self.assertEqual(rows[: after + 1], base[: after + 1], "what comes before is shared")
+            self.assertNotIn(rows[after + 1], base)
+            self.assertEqual(int(plain.plan[rows[after + 1]]["parent"]), base[after])
+            weights, returned = plain.weights(base[after]), 0
+            for name, mask in plain.masks(rows[after + 1]).items():
+                before = plain.masks(base[after])[name]
+                returned += int((mask & ~before).sum())
+                if side == 4 and min(mask.shape) <= 4:
+                    self.assertTrue(mask.all(), "too small for blocks")
+                elif side == 4:
+                    now = self.blocks(mask, 4)
+                    self.assertEqual(int(now.sum()), int(before.mean() * now.size + 0.5))
+            self.assertGreater(returned, 0)
+            figures = plain.rounds[rows]["converted_test_accuracy"]
+            self.assertEqual((~np.isnan(figures)).tolist(), [r == after + 1 for r in range(len(rows))])
+            for earlier, later in zip(rows[after + 1 :], rows[after + 2 :]):
+                for name, mask in plain.masks(later).items():
+                    self.assertFalse((mask & ~plain.masks(earlier)[name]).any(), "nested again")
+        self.assertAlmostEqual(plain.rounds[plain.tickets(2)[3]]["sparsity"], 0.6, delta=0.03)
+        self.assertEqual(len(plain.tickets(3)), 5)
+
+    def test_conversions_that_cannot_be_are_refused(self):
+        for settings, message in (("prune: {rounds: 2, convert: {round: 2}}\n", "allowed is less than prune.rounds, 2"),
+                                  ("prune: {convert: {granularity: block8}}\n", "prune.convert.round says when"),
+                                  ("prune: {convert: {sparsity: 0.5}}\n", "prune.convert.round says when"),
+                                  ("prune: {convert: {round: 1, granularity: filter}}\n", "needs convolutions"),
+                                  ("prune: {schedule: one-shot, convert: {round: 1}}\n", "needs prune.schedule iterative"),
+                                  ("prune: {target: 0.5, convert: {round: 1}}\n", "prune.target is not used")):
+            error = self.run_ok("plan", self.write("refused.yaml", BASE + settings), code=1).stderr
+            self.assertIn(message, error)
+
     def test_filters_are_for_convolutions(self):
         for base, settings, message in (
                 (BASE, "prune: {granularity: filter}\n", "neuron is for fully connected networks"),

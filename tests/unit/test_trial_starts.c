@@ -349,6 +349,30 @@ static void rounds_of_filters_come_to_the_same_in_pieces(void) {
     expect_the_same_in_pieces(FILTERS "train.format: csr\nprune.scope: global\n");
 }
 
+/* ---- conversion ------------------------------------------------------------------------------ */
+
+static void conversions_are_judged_before_and_after(void) {
+    const char *text = HEAD
+        "train: {steps: 31, batch: 24, evaluate: {every: 10}}\n"
+        "prune: {rate: 0.5, rounds: 3, convert: {round: 1, granularity: neuron}}\n"
+        "control: [shuffle]\nrewind: {to: 5}\n";
+    open_sweep(text);
+    run_all();
+    for (int64_t round = 0; round <= 3; round++) {
+        const struct sw_round_results *result = result_of(row_of(0, round, SW_CONTROL_TICKET));
+        CU_ASSERT_STRING_EQUAL(result->status, "ok");
+        CU_ASSERT_EQUAL(isnan(result->converted_test_accuracy), round != 2);
+        CU_ASSERT_EQUAL(isnan(result->converted_validation_accuracy), round != 2);
+    }
+    int64_t row = row_of(0, 2, SW_CONTROL_TICKET);
+    double accuracy = result_of(row)->converted_test_accuracy;
+    CU_ASSERT_TRUE(accuracy >= 0 && accuracy <= 1);
+    CU_ASSERT_EQUAL(sweep.rounds[row].parent, row_of(0, 1, SW_CONTROL_TICKET));
+    CU_ASSERT_TRUE(isnan(result_of(row_of(0, 2, SW_CONTROL_SHUFFLE))->converted_test_accuracy));
+    close_sweep();
+    expect_the_same_in_pieces(text);
+}
+
 /* ---- filters -------------------------------------------------------------------------------- */
 
 /* Whether channels are there but masked, or not there at all, the tickets train alike, and removed channels
@@ -459,6 +483,7 @@ static CU_TestInfo interruption[] = {
 static CU_TestInfo storage[] = {
     {"rounds are stored as the sweep says", rounds_are_stored_as_the_sweep_says},
     {"formats train the same ticket", formats_train_the_same_ticket},
+    {"conversions are judged before and after", conversions_are_judged_before_and_after},
     {"filters train alike, masked and removed", filters_train_alike_masked_and_removed},
     CU_TEST_INFO_NULL,
 };
