@@ -88,20 +88,19 @@ enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_
     return status;
 }
 
-bool sw_prune_note(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
+bool sw_prune_note(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                    char *out, size_t size) {
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(whole, round, &stage);
-    const struct sw_allocation *allocation = sw_allocation_of(spec);
+    sw_prune_stage(spec, round, &stage);
+    const struct sw_allocation *allocation = sw_allocation_of(&stage);
     struct sw_ladder ladder;
     if (allocation->ratio == NULL || round == 0) return false;
-    sw_ladder_climb(spec, arch, round, &ladder);
+    sw_ladder_climb(&stage, arch, round, &ladder);
     double left = (double) sw_ladder_kept(&ladder) / (double) sw_ladder_size(&ladder);
-    double ratio = allocation->ratio(spec, arch, ladder.groups, left);
-    if (ratio == spec->prune_ratio) return false;
+    double ratio = allocation->ratio(&stage, arch, ladder.groups, left);
+    if (ratio == stage.prune_ratio) return false;
     (void) snprintf(out, size, "prune.ratio_cap %g holds convolutions: the ratio is %.3g, not %g",
-                    spec->prune_ratio_cap, ratio, spec->prune_ratio);
+                    stage.prune_ratio_cap, ratio, stage.prune_ratio);
     return true;
 }
 
@@ -140,16 +139,15 @@ static void count_units(const struct sw_trial_spec *spec, const struct sw_arch *
     }
 }
 
-void sw_prune_kept(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
+void sw_prune_kept(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                    int64_t *kept) {
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(whole, round, &stage);
-    const struct sw_granularity *kind = sw_granularity_of(spec);
+    sw_prune_stage(spec, round, &stage);
+    const struct sw_granularity *kind = sw_granularity_of(&stage);
     struct sw_ladder ladder;
-    sw_ladder_climb(spec, arch, round, &ladder);
+    sw_ladder_climb(&stage, arch, round, &ladder);
     if (kind->side == 0) {
-        count_units(spec, arch, &ladder, most_groups, kept);
+        count_units(&stage, arch, &ladder, most_groups, kept);
         return;
     }
     for (int64_t l = 0; l < arch->n_layers; l++) {
@@ -159,16 +157,15 @@ void sw_prune_kept(const struct sw_trial_spec *whole, const struct sw_arch *arch
     }
 }
 
-void sw_prune_likely(const struct sw_trial_spec *whole, const struct sw_arch *arch, int64_t round,
+void sw_prune_likely(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                      int64_t *kept) {
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(whole, round, &stage);
-    const struct sw_granularity *kind = sw_granularity_of(spec);
+    sw_prune_stage(spec, round, &stage);
+    const struct sw_granularity *kind = sw_granularity_of(&stage);
     struct sw_ladder ladder;
-    sw_ladder_climb(spec, arch, round, &ladder);
+    sw_ladder_climb(&stage, arch, round, &ladder);
     if (kind->side == 0) {
-        count_units(spec, arch, &ladder, likely_groups, kept);
+        count_units(&stage, arch, &ladder, likely_groups, kept);
         return;
     }
     for (int64_t l = 0; l < arch->n_layers; l++) {
@@ -182,16 +179,15 @@ void sw_prune_likely(const struct sw_trial_spec *whole, const struct sw_arch *ar
     }
 }
 
-int64_t sw_prune_total(const struct sw_trial_spec *whole, const struct sw_arch *arch,
+int64_t sw_prune_total(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                        int64_t round) {
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(whole, round, &stage);
+    sw_prune_stage(spec, round, &stage);
     int64_t kept[SW_MAX_LAYERS], of_pool[SW_MAX_LAYERS] = {0}, total = 0;
-    int64_t side = sw_granularity_of(spec)->side;
+    int64_t side = sw_granularity_of(&stage)->side;
     struct sw_ladder ladder;
-    sw_ladder_climb(spec, arch, round, &ladder);
-    sw_prune_kept(spec, arch, round, kept);
+    sw_ladder_climb(&stage, arch, round, &ladder);
+    sw_prune_kept(&stage, arch, round, kept);
     for (int64_t l = 0; l < arch->n_layers; l++)
         *(ladder.pool_of[l] < 0 ? &total : &of_pool[ladder.pool_of[l]]) += kept[l];
     for (int64_t p = 0; p < ladder.n_pools; p++) {

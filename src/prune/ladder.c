@@ -351,18 +351,18 @@ static double requested_when_converted(const struct sw_trial_spec *spec, const s
     return 1 - (double) left / (double) arch->prunable;
 }
 
-double sw_prune_requested(const struct sw_trial_spec *whole, const struct sw_arch *arch,
+double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round) {
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(whole, round, &stage);
-    if (spec->prune_convert_round != SW_INT_NULL && arch->prunable > 0)
-        return requested_when_converted(spec, arch, round);
+    sw_prune_stage(spec, round, &stage);
+    if (stage.prune_convert_round != SW_INT_NULL && arch->prunable > 0)
+        return requested_when_converted(&stage, arch, round);
     double left = 0, all = 0;
     struct sw_ladder ladder;
     if (arch->prunable == 0) return 0;
-    sw_ladder_begin(spec, arch, &ladder);
-    if (sw_granularity_of(spec)->side == 0) return requested_of_units(spec, arch, &ladder, round);
+    sw_ladder_begin(&stage, arch, &ladder);
+    if (sw_granularity_of(&stage)->side == 0)
+        return requested_of_units(&stage, arch, &ladder, round);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         if (ladder.groups[l] == 0) continue;
@@ -370,7 +370,8 @@ double sw_prune_requested(const struct sw_trial_spec *whole, const struct sw_arc
         all += (double) layer->count;
     }
     double sparsity = all > 0 ? 1 - left / all : 0;
-    if (has_target(spec) && (sparsity > spec->prune_target || (round > 0 && is_last(spec, round))))
-        sparsity = spec->prune_target;
+    if (has_target(&stage) &&
+        (sparsity > stage.prune_target || (round > 0 && is_last(&stage, round))))
+        sparsity = stage.prune_target;
     return sparsity * (all / (double) arch->prunable);
 }

@@ -274,25 +274,24 @@ static enum sw_status check_counts(const struct scratch *scratch) {
     return SW_OK;
 }
 
-enum sw_status sw_prune_round(const struct sw_trial_spec *whole, const struct sw_arch *arch,
+enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
                               const float *parent_survivors, const float *theta0, uint8_t *mask,
                               struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
     struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
-    sw_prune_stage(whole, round, &stage);
+    sw_prune_stage(spec, round, &stage);
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    sw_ladder_climb(spec, arch, round, &scratch->ladder);
+    sw_ladder_climb(&stage, arch, round, &scratch->ladder);
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    begin_mask(spec, arch, round, parent_mask, scratch);
-    SW_TRY_TO(score_layers(spec, arch, round, parent_mask, parent_survivors, theta0, scratch),
+    begin_mask(&stage, arch, round, parent_mask, scratch);
+    SW_TRY_TO(score_layers(&stage, arch, round, parent_mask, parent_survivors, theta0, scratch),
               status, cleanup);
-    SW_TRY_TO(select_pools(sw_granularity_of(spec), arch, scratch, &found), status, cleanup);
+    SW_TRY_TO(select_pools(sw_granularity_of(&stage), arch, scratch, &found), status, cleanup);
     SW_TRY_TO(check_counts(scratch), status, cleanup);
-    thin_layers(sw_granularity_of(spec), arch, scratch);
+    thin_layers(sw_granularity_of(&stage), arch, scratch);
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
     *report = found;
 cleanup:
