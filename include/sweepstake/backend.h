@@ -7,7 +7,7 @@
 
 #include "sweepstake/hal.h"
 
-#define SW_BACKEND_ABI 5
+#define SW_BACKEND_ABI 6
 
 struct sw_backend_planes; /* backend_planes.h */
 
@@ -129,6 +129,14 @@ struct sw_backend {
     enum sw_status (*adam)(struct sw_hal *, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step);
+    enum sw_status (*factored_sgd)(struct sw_hal *, const struct sw_factors *factors,
+                                   const struct sw_buffer *g, const struct sw_sgd_step *step,
+                                   struct sw_factor_events *events);
+    enum sw_status (*factored_adam)(struct sw_hal *, const struct sw_factors *factors,
+                                    const struct sw_buffer *g, const struct sw_adam_step *step,
+                                    struct sw_factor_events *events);
+    enum sw_status (*factor)(struct sw_hal *, const struct sw_factors *factors, float beta,
+                             bool project);
     enum sw_status (*sum_squares)(struct sw_hal *, const struct sw_buffer *x, int64_t n,
                                   double *out);
     const struct sw_backend_planes *planes; /* operations on images */

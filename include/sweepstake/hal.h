@@ -12,6 +12,7 @@
  *         SW_NOMEM from allocations. On failure nothing is changed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sweepstake/formats.h"
@@ -189,6 +190,41 @@ struct sw_adam_step {
 enum sw_status sw_hal_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step) SW_NODISCARD;
+
+/* ---- weights that are products of two factors: one pass over n values ------------------------- */
+
+/* theta = u w, elementwise: theta is what layers multiply with, u and w are what trains. Each is
+ * float[n], and so is every array of an optimizer, which has one for u and one for w. */
+struct sw_factors {
+    struct sw_buffer *theta, *u, *w;
+    struct sw_buffer *first_u, *first_w; /* velocity, or Adam's first moment; NULL: there is none */
+    struct sw_buffer *second_u, *second_w; /* Adam's second moment; NULL: there is none */
+    int64_t n;
+};
+/* What happened to the factors in a step; operations add to it. */
+struct sw_factor_events {
+    int64_t unbalanced; /* u^2 - w^2 was not below zero before, and is now */
+    int64_t flipped;    /* u has another sign than before */
+};
+struct sw_sgd_step {
+    float lr, momentum, decay;
+    bool nesterov;
+};
+/* sw_hal_sgd, or sw_hal_nesterov, on u with the gradient g w and on w with the gradient g u, both of
+ * before the step; then theta = u w. g is the gradient of theta. */
+enum sw_status sw_hal_factored_sgd(struct sw_hal *hal, const struct sw_factors *factors,
+                                   const struct sw_buffer *g, const struct sw_sgd_step *step,
+                                   struct sw_factor_events *events) SW_NODISCARD;
+/* sw_hal_adam in the same way. */
+enum sw_status sw_hal_factored_adam(struct sw_hal *hal, const struct sw_factors *factors,
+                                    const struct sw_buffer *g, const struct sw_adam_step *step,
+                                    struct sw_factor_events *events) SW_NODISCARD;
+/* u = sqrt((beta + sqrt(beta^2 + 4 theta^2)) / 2), w = theta / u (0 where u is 0): u^2 - w^2 = beta,
+ * theta stays as it is. With `project` an optimizer's arrays follow. They are taken for those of some array
+ * v over theta, v_u = v w and v_w = v u: v is the one that fits best (least squares), and is multiplied
+ * with the new factors; in the same way with squares for second moments. beta is at least 0. */
+enum sw_status sw_hal_factor(struct sw_hal *hal, const struct sw_factors *factors, float beta,
+                             bool project) SW_NODISCARD;
 
 /* ---- reductions ----------------------------------------------------------------------------- */
 

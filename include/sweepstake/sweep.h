@@ -246,4 +246,5 @@ struct sw_round_task {
     int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
+    int64_t dense_row;                   /* of round 0 of its trial */
 };

@@ -24,6 +24,12 @@ struct sw_optimizer {
     /* Do the settings fit together? NULL: they always do. Errors: SW_CONFIG, with *key the setting
      * to look at. */
     enum sw_status (*check)(const struct sw_trial_spec *spec, const char **key);
+    /* Update a parameter that is a product of two factors, in the same way; its states are in
+     * `factors`. NULL: signin.enabled is refused. */
+    enum sw_status (*update_factored)(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                      const struct sw_net_param *param,
+                                      const struct sw_factors *factors, int64_t step, double lr,
+                                      struct sw_factor_events *events);
 };
 const struct sw_optimizer *sw_optimizer_at(size_t index);
 const struct sw_optimizer *sw_optimizer_find(const char *name);
@@ -60,6 +66,31 @@ double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps, i
  * *key the setting to look at. */
 enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key) SW_NODISCARD;
 
+/* ---- Sign-In and signs ---------------------------------------------------------------------- */
+
+/* Words of signin.buffers, signin.rounds and sign.seed_force.reference; NULL past the end. */
+const char *sw_signin_buffers_at(size_t index, const char **summary);
+const char *sw_signin_rounds_at(size_t index, const char **summary);
+const char *sw_sign_reference_at(size_t index, const char **summary);
+
+/* Are the weights of that round trained as products of two factors? */
+bool sw_train_is_factored(const struct sw_trial_spec *spec, int64_t round);
+/* Where the signs come from that the weights of a round are forced to. */
+enum sw_sign_reference {
+    SW_SIGN_NONE,   /* they are not */
+    SW_SIGN_THETA0, /* initial weights, those of the control for a reinit */
+    SW_SIGN_REWIND, /* weights that the training begins with */
+    SW_SIGN_DENSE   /* trained weights of the dense round */
+};
+enum sw_sign_reference sw_train_sign_reference(const struct sw_trial_spec *spec, int64_t round);
+
+/* What happened to the weights of a layer in a training. */
+struct sw_sign_events {
+    int64_t unbalanced; /* steps in which u^2 - w^2 of a weight fell below zero */
+    int64_t flipped;    /* steps in which the u of a weight changed its sign */
+    int64_t forced;     /* signs that sign.seed_force changed */
+};
+
 /* ---- length --------------------------------------------------------------------------------- */
 
 /* Steps of a training (train.steps, or epochs * ceil(images / batch)), steps of one epoch, and rows
@@ -75,8 +106,18 @@ double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *ar
                       const struct sw_data_info *data, const int64_t *kept);
 double sw_train_flops_from(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                            const struct sw_data_info *data, int64_t first, const int64_t *kept);
-/* Bytes of optimizer state for that many survivors. */
-int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors);
+/* What the size of a training's state depends on. */
+struct sw_train_extent {
+    int64_t survivors; /* parameters, of which ... */
+    int64_t factored;  /* weights are products of two factors */
+    int64_t layers;    /* of the network */
+};
+/* Of a training of that round, whose network has that many survivors and, among them, weights. */
+struct sw_train_extent sw_train_extent_of(const struct sw_trial_spec *spec, int64_t round,
+                                          int64_t survivors, int64_t weights, int64_t layers);
+/* Bytes of optimizer state, factors included. */
+int64_t sw_train_state_bytes(const struct sw_trial_spec *spec,
+                             const struct sw_train_extent *extent);
 
 /* ---- training ------------------------------------------------------------------------------- */
 
@@ -106,12 +147,21 @@ struct sw_train_hooks {
     /* The training begins with this step: learning rates and the order of the samples are those of
      * step first_step and on, the optimizer starts anew. 0 for a whole training. */
     int64_t first_step;
+    /* The weights train as products of two factors. */
+    bool factored;
+    /* Before factors of a parameter are split anew, other than at the start; `step` steps are done. */
+    enum sw_status (*before_reset)(void *context, const struct sw_net_param *param,
+                                   const struct sw_factors *factors, int64_t step);
+    /* Signs that weights are forced to as sign.seed_force says, one bit per kept weight, layer after layer,
+     * lowest bit first, 1 for positive; NULL: they are not. The caller's. */
+    const uint8_t *sign_reference;
 };
 
 struct sw_train_outcome {
     double train_seconds, evaluate_seconds;
     int64_t optimizer_bytes; /* device memory of the optimizer state */
     int64_t points;          /* curve points written; fewer than planned when it diverged */
+    struct sw_sign_events events[SW_MAX_LAYERS];
 };
 
 /* Train. curve[sw_train_curve_points(...)] is the caller's. Deterministic: depends on spec, data
@@ -130,12 +180,14 @@ enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
 /* ---- interruption --------------------------------------------------------------------------- */
 
 /* All that a training carries from one step to the next, in one piece of plain memory:
- *     header | curve so far | trained values of the survivors | optimizer states of the survivors
+ *     header | curve so far | trained values of the survivors | optimizer states of the survivors |
+ *     factors of the weights and the states of the second ones | events of the layers
  * What stays the same during a training (settings, data, mask) is not part of it. A training that
  * is restored goes on as if it had never been interrupted, to the bit. */
 
 /* Bytes of the state of such a training after that many evaluations. */
-int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, int64_t survivors, int64_t points);
+int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, const struct sw_train_extent *extent,
+                             int64_t points);
 /* The same for a running training, now. */
 int64_t sw_train_bytes_now(const struct sw_training *training);
 /* Take the state out, into exactly sw_train_bytes_now bytes. Errors: SW_INTERNAL (other `bytes`);

@@ -33,6 +33,9 @@ void sw_trial_failed_record(const struct sw_round_task *task, const struct sw_tr
 enum sw_status sw_trial_draw_theta0(const struct sw_round_task *task, const struct sw_arch *arch,
                                     float *out) SW_NODISCARD;
 
+/* Does the round look at the trained weights of round 0 (task->dense_row)? */
+bool sw_trial_needs_dense(const struct sw_round_task *task);
+
 /* The most bytes that a checkpoint of a round can have; n_layers of its network. */
 int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
                                   const struct sw_round_plan *plan, int64_t n_layers);

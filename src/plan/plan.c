@@ -73,6 +73,7 @@ static enum sw_status make(struct sw_plan *plan) {
     sw_plan_check_axes(plan);
     sw_plan_check_options(plan);
     SW_TRY(sw_plan_make_trials(plan));
+    sw_plan_check_switches(plan);
     SW_TRY(sw_plan_check_trials(plan));
     if (plan->n_errors > 0) return SW_OK;
     SW_TRY(sw_plan_make_rounds(plan));

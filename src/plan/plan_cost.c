@@ -33,12 +33,16 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     int64_t pruning = 4 * arch->parameters * (int64_t) sizeof(float);
     /* Snapshots that it takes, or the one that it begins with: in shared memory, and its own. */
     int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
+    /* The same for the dense weights whose signs are looked at. */
+    if (sw_train_sign_reference(spec, round->round) == SW_SIGN_DENSE) snapshots += 2;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
-    int64_t checkpoint = sw_train_saved_bytes(spec, round->survivors, round->curve_points);
+    const struct sw_train_extent extent = sw_train_extent_of(spec, round->round, round->survivors,
+                                                             round->nnz, arch->n_layers);
+    int64_t checkpoint = sw_train_saved_bytes(spec, &extent, round->curve_points);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
-           memory.workspace + sw_train_state_bytes(spec, round->survivors) +
-           (int64_t) payload.total + pruning + order + checkpoint;
+           memory.workspace + sw_train_state_bytes(spec, &extent) + (int64_t) payload.total +
+           pruning + order + checkpoint;
 }
 
 void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {

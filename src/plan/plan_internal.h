@@ -209,6 +209,15 @@ enum sw_status sw_plan_make_trials(struct sw_plan *plan) SW_NODISCARD;
 /* Where a field of a trial was set; line 0 when it has its default. */
 struct sw_plan_place sw_plan_find_place(const struct sw_plan *plan, int64_t trial, const char *key);
 
+/* ---- plan_switches.c ------------------------------------------------------------------------- */
+
+/* Settings of something that is off in all trials that they meet. */
+void sw_plan_check_switches(struct sw_plan *plan);
+/* Does this key belong to something that is off in this trial? */
+bool sw_plan_is_switched_off(const struct sw_trial_spec *spec, const char *key);
+/* What the value of a field can change in this trial: that of its row, but for signin.rounds all. */
+unsigned sw_plan_stage(const struct sw_trial_spec *spec, const struct sw_field *field);
+
 /* ---- plan_options.c, plan_check.c ----------------------------------------------------------- */
 
 /* Settings that the chosen plug-ins do not use. */

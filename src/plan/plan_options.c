@@ -72,9 +72,11 @@ static bool is_below(const char *key, const char *prefix) {
     return strncmp(key, prefix, strlen(prefix)) == 0;
 }
 
-/* Can a field of this trial change anything? Not when it is an option of other plug-ins only. */
+/* Can a field of this trial change anything? Not when it is an option of other plug-ins only, or of
+ * something that is off. */
 static bool is_used(const struct sw_trial_spec *spec, const char *key) {
     bool option = false;
+    if (sw_plan_is_switched_off(spec, key)) return false;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         if (!is_below(key, groups[i].prefix)) continue;
         const struct sw_field *name = sw_spec_find_field(groups[i].name_key);
@@ -91,7 +93,7 @@ enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stage
     const struct sw_field *fields = sw_spec_fields(&n_fields);
     char value[256];
     for (size_t i = 0; i < n_fields; i++)
-        if ((fields[i].stage & stages) != 0 && is_used(spec, fields[i].key))
+        if ((sw_plan_stage(spec, &fields[i]) & stages) != 0 && is_used(spec, fields[i].key))
             SW_TRY(sw_text_add(out, "%s: %s\n", fields[i].key,
                                sw_spec_get(spec, &fields[i], value, sizeof value)));
     /* A rate that is solved for depends on how many rounds there are. */

@@ -73,6 +73,9 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_FORMAT] = sw_prune_format_at,
         [SW_REGISTRY_BLOCK_SIZE] = sw_prune_block_size_at,
         [SW_REGISTRY_ALLOCATION] = allocation_word,
+        [SW_REGISTRY_SIGNIN_BUFFERS] = sw_signin_buffers_at,
+        [SW_REGISTRY_SIGNIN_ROUNDS] = sw_signin_rounds_at,
+        [SW_REGISTRY_SIGN_REFERENCE] = sw_sign_reference_at,
     };
     const char *unused = NULL;
     if ((size_t) registry >= sizeof words / sizeof *words || words[registry] == NULL) return NULL;

@@ -197,6 +197,7 @@ static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_r
     task->data = sweep->datas[plan->data];
     task->n_layers = arch->n_layers;
     (void) sw_sweep_snapshots(sweep, row, task->snapshot_step);
+    task->dense_row = sw_sweep_row(sweep, task->plan.trial, 0, SW_CONTROL_TICKET);
     int64_t layer = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
@@ -227,7 +228,7 @@ static void add_snapshot(const struct sw_sweep *sweep, const struct sw_round_pla
 }
 
 /* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
- * weights of their round 0. */
+ * weights of their round 0, or look at those that it ended with. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
                                         const struct sw_round_task *task) {
     struct sw_parcel_need need = {.task = task};
@@ -236,6 +237,9 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     if (task->plan.control == SW_CONTROL_TICKET)
         add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
     if (task->plan.theta_k_owner >= 0) add_snapshot(sweep, &task->plan, &need);
+    bool is_there = task->plan.control == SW_CONTROL_TICKET && task->plan.parent == task->dense_row;
+    if (sw_trial_needs_dense(task) && !is_there)
+        add_input(sweep, task->dense_row, SW_SECTION_WEIGHTS, &need);
     return need;
 }
 

@@ -205,11 +205,26 @@ static enum sw_status add_results(const struct ticket *ticket, hid_t file) {
     return SW_OK;
 }
 
+/* "key: value\n" for every setting that is not this version's default: a ticket stays small beside its
+ * weights, and `program` tells whose defaults the others are. */
+static enum sw_status list_settings(const struct sw_trial_spec *spec, struct sw_text *out) {
+    struct sw_trial_spec defaults;
+    char value[256], preset[256];
+    size_t n_fields = 0;
+    const struct sw_field *fields = sw_spec_fields(&n_fields);
+    sw_spec_set_defaults(&defaults);
+    for (size_t i = 0; i < n_fields; i++) {
+        (void) sw_spec_get(spec, &fields[i], value, sizeof value);
+        if (strcmp(value, sw_spec_get(&defaults, &fields[i], preset, sizeof preset)) != 0)
+            SW_TRY(sw_text_add(out, "%s: %s\n", fields[i].key, value));
+    }
+    return SW_OK;
+}
+
 static enum sw_status add_settings(const struct ticket *ticket, hid_t file) {
     const struct sw_trial_spec *spec = &ticket->store->trials[ticket->round->trial].spec;
     struct sw_text settings = {0};
-    enum sw_status status = sw_spec_canonical(
-        spec, SW_STAGE_DATA | SW_STAGE_TRAIN | SW_STAGE_PRUNE | SW_STAGE_LABEL, &settings);
+    enum sw_status status = list_settings(spec, &settings);
     if (status == SW_OK)
         status = sw_store_h5_text_attribute(file, "settings", sw_text_get(&settings), ticket->path);
     sw_text_fini(&settings);

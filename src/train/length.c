@@ -46,8 +46,18 @@ double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *ar
     return sw_train_flops_from(spec, arch, data, 0, kept);
 }
 
-int64_t sw_train_state_bytes(const struct sw_trial_spec *spec, int64_t survivors) {
+struct sw_train_extent sw_train_extent_of(const struct sw_trial_spec *spec, int64_t round,
+                                          int64_t survivors, int64_t weights, int64_t layers) {
+    return (struct sw_train_extent){.survivors = survivors,
+                                    .factored = sw_train_is_factored(spec, round) ? weights : 0,
+                                    .layers = layers};
+}
+
+/* A factored weight has two factors beside its value, and the states of both. */
+int64_t sw_train_state_bytes(const struct sw_trial_spec *spec,
+                             const struct sw_train_extent *extent) {
     const struct sw_optimizer *optimizer = sw_optimizer_find(spec->train_optimizer_name);
     if (optimizer == NULL) return 0;
-    return survivors * optimizer->n_states(spec) * (int64_t) sizeof(float);
+    int64_t arrays = (extent->survivors + extent->factored) * optimizer->n_states(spec);
+    return (arrays + 2 * extent->factored) * (int64_t) sizeof(float);
 }

@@ -19,7 +19,8 @@ enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key
     *key = "train.schedule.name";
     if (schedule == NULL)
         return SW_FAIL(SW_CONFIG, "%s: '%s' is not known", *key, spec->train_schedule_name);
-    return schedule->check != NULL ? schedule->check(spec, key) : SW_OK;
+    if (schedule->check != NULL) SW_TRY(schedule->check(spec, key));
+    return sw_training_check_signs(spec, key);
 }
 
 static enum sw_status check(const struct sw_training *training) {
@@ -44,12 +45,22 @@ static enum sw_status begin(struct sw_training *training) {
         SW_ALLOC(&training->order, (size_t) training->data->count[SW_SPLIT_TRAIN], "sample order"));
     if (sw_augment_is_asked(training->spec))
         SW_TRY(SW_ALLOC(&training->augment, (size_t) training->spec->train_batch, "augmentation"));
-    SW_TRY(sw_optimizer_state_init(training->net, training->spec, &training->optimizer));
+    SW_TRY(sw_optimizer_state_init(training->net, training->spec, training->hooks.factored,
+                                   &training->optimizer));
     training->outcome.optimizer_bytes = training->optimizer.bytes;
-    return SW_OK;
+    return sw_training_split(training);
+}
+
+static void keep_events(struct sw_training *training) {
+    const struct sw_optimizer_state *state = &training->optimizer;
+    int64_t n_params = 0, layer = 0;
+    const struct sw_net_param *params = sw_net_params(training->net, &n_params);
+    for (int64_t p = 0; state->params != NULL && p < n_params; p++)
+        if (params[p].param->prunable) training->outcome.events[layer++] = state->params[p].events;
 }
 
 static void end(struct sw_training *training) {
+    keep_events(training);
     sw_optimizer_state_fini(&training->optimizer);
     SW_FREE(&training->augment);
     SW_FREE(&training->order);
@@ -90,6 +101,7 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
     int64_t batch = 0, correct = 0;
+    SW_TRY(sw_training_tend_signs(training, step));
     if (step % training->epoch_steps == 0) sw_training_order(training, step);
     const int32_t *index = choose_batch(training, step, &batch);
     sw_net_set_mode(net, SW_NET_TRAIN, (uint64_t) training->spec->seed, step);

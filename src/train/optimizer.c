@@ -31,21 +31,33 @@ const struct sw_optimizer *sw_optimizer_find(const char *name) {
     return NULL;
 }
 
-/* The arrays of one parameter, zeroed; statistics have none. */
-static enum sw_status add_param(struct sw_optimizer_state *state, struct sw_hal *hal,
-                                const struct sw_net_param *param, struct sw_param_states *added) {
+static enum sw_status add_array(struct sw_optimizer_state *state, struct sw_hal *hal,
+                                const struct sw_net_param *param, const char *what,
+                                struct sw_buffer **out) {
     int64_t bytes = param->n * (int64_t) sizeof(float);
-    if (!sw_role_is_trained(param->param->role)) return SW_OK;
-    for (int s = 0; s < state->n_states; s++) {
-        SW_TRY(sw_hal_alloc(hal, bytes, "optimizer state", &added->buffer[s]));
-        state->bytes += bytes;
-    }
+    SW_TRY(sw_hal_alloc(hal, bytes, what, out));
+    state->bytes += bytes;
     return SW_OK;
 }
 
+/* The arrays of one parameter, zeroed; statistics have none. */
+static enum sw_status add_param(struct sw_optimizer_state *state, struct sw_hal *hal,
+                                const struct sw_net_param *param, struct sw_param_states *added) {
+    bool factored = state->factored && sw_optimizer_factors(param);
+    if (!sw_role_is_trained(param->param->role)) return SW_OK;
+    for (int s = 0; s < state->n_states; s++) {
+        SW_TRY(add_array(state, hal, param, "optimizer state", &added->buffer[s]));
+        if (factored) SW_TRY(add_array(state, hal, param, "optimizer state", &added->twin[s]));
+    }
+    if (!factored) return SW_OK;
+    SW_TRY(add_array(state, hal, param, "factors", &added->u));
+    return add_array(state, hal, param, "factors", &added->w);
+}
+
 enum sw_status sw_optimizer_state_init(struct sw_net *net, const struct sw_trial_spec *spec,
-                                       struct sw_optimizer_state *out) {
-    struct sw_optimizer_state state = {.optimizer = sw_optimizer_find(spec->train_optimizer_name)};
+                                       bool factored, struct sw_optimizer_state *out) {
+    struct sw_optimizer_state state = {.optimizer = sw_optimizer_find(spec->train_optimizer_name),
+                                       .factored = factored};
     const struct sw_net_param *params = sw_net_params(net, &state.n_params);
     enum sw_status status;
     if (state.optimizer == NULL)
@@ -64,20 +76,67 @@ cleanup:
 }
 
 void sw_optimizer_state_fini(struct sw_optimizer_state *state) {
-    for (int64_t p = 0; state->params != NULL && p < state->n_params; p++)
-        for (int s = 0; s < state->n_states; s++)
-            sw_hal_free(&state->params[p].buffer[s]);
+    for (int64_t p = 0; state->params != NULL && p < state->n_params; p++) {
+        struct sw_param_states *states = &state->params[p];
+        for (int s = 0; s < state->n_states; s++) {
+            sw_hal_free(&states->buffer[s]);
+            sw_hal_free(&states->twin[s]);
+        }
+        sw_hal_free(&states->u);
+        sw_hal_free(&states->w);
+    }
     SW_FREE(&state->params);
 }
 
-enum sw_status sw_optimizer_state_update(const struct sw_optimizer_state *state, struct sw_net *net,
+struct sw_factors sw_optimizer_state_factors(const struct sw_optimizer_state *state,
+                                             const struct sw_net_param *param,
+                                             const struct sw_param_states *states) {
+    return (struct sw_factors){.theta = param->values,
+                               .u = states->u,
+                               .w = states->w,
+                               .first_u = state->n_states > 0 ? states->buffer[0] : NULL,
+                               .first_w = state->n_states > 0 ? states->twin[0] : NULL,
+                               .second_u = state->n_states > 1 ? states->buffer[1] : NULL,
+                               .second_w = state->n_states > 1 ? states->twin[1] : NULL,
+                               .n = param->n};
+}
+
+enum sw_status sw_optimizer_state_clear(const struct sw_optimizer_state *state,
+                                        struct sw_param_states *states, int64_t done) {
+    for (int s = 0; s < state->n_states; s++) {
+        SW_TRY(sw_hal_zero(states->buffer[s]));
+        if (states->twin[s] != NULL) SW_TRY(sw_hal_zero(states->twin[s]));
+    }
+    states->begun = done;
+    return SW_OK;
+}
+
+static enum sw_status update_factored(const struct sw_optimizer_state *state, struct sw_hal *hal,
+                                      const struct sw_trial_spec *spec,
+                                      const struct sw_net_param *param,
+                                      struct sw_param_states *states, int64_t step, double lr) {
+    const struct sw_factors factors = sw_optimizer_state_factors(state, param, states);
+    struct sw_factor_events events = {0};
+    SW_TRY(state->optimizer->update_factored(hal, spec, param, &factors, step, lr, &events));
+    states->events.unbalanced += events.unbalanced;
+    states->events.flipped += events.flipped;
+    return SW_OK;
+}
+
+enum sw_status sw_optimizer_state_update(struct sw_optimizer_state *state, struct sw_net *net,
                                          const struct sw_trial_spec *spec, int64_t step,
                                          double lr) {
+    struct sw_hal *hal = sw_net_hal(net);
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
-    for (int64_t p = 0; p < n_params; p++)
-        if (sw_role_is_trained(params[p].param->role))
-            SW_TRY(state->optimizer->update(sw_net_hal(net), spec, &params[p],
-                                            state->params[p].buffer, step, lr));
+    for (int64_t p = 0; p < n_params; p++) {
+        struct sw_param_states *states = &state->params[p];
+        int64_t own_step = step - states->begun;
+        if (!sw_role_is_trained(params[p].param->role)) continue;
+        if (states->u != NULL)
+            SW_TRY(update_factored(state, hal, spec, &params[p], states, own_step, lr));
+        else
+            SW_TRY(state->optimizer->update(hal, spec, &params[p], states->buffer, own_step, lr));
+    }
     return SW_OK;
 }

@@ -41,6 +41,24 @@ static enum sw_status update_adamw(struct sw_hal *hal, const struct sw_trial_spe
     return sw_hal_adam(hal, param->values, param->gradients, states[0], states[1], param->n, &adam);
 }
 
+static enum sw_status factored_adam(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                    const struct sw_net_param *param,
+                                    const struct sw_factors *factors, int64_t step, double lr,
+                                    struct sw_factor_events *events) {
+    struct sw_adam_step adam = make_step(spec, step, lr);
+    adam.decay = sw_optimizer_decay(spec, param);
+    return sw_hal_factored_adam(hal, factors, param->gradients, &adam, events);
+}
+
+static enum sw_status factored_adamw(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                     const struct sw_net_param *param,
+                                     const struct sw_factors *factors, int64_t step, double lr,
+                                     struct sw_factor_events *events) {
+    struct sw_adam_step adam = make_step(spec, step, lr);
+    adam.decoupled = sw_optimizer_decay(spec, param);
+    return sw_hal_factored_adam(hal, factors, param->gradients, &adam, events);
+}
+
 extern const struct sw_optimizer sw_optimizer_adam, sw_optimizer_adamw;
 const struct sw_optimizer sw_optimizer_adam = {
     .name = "adam",
@@ -48,6 +66,7 @@ const struct sw_optimizer sw_optimizer_adam = {
     .options = options,
     .n_states = n_states,
     .update = update_adam,
+    .update_factored = factored_adam,
 };
 const struct sw_optimizer sw_optimizer_adamw = {
     .name = "adamw",
@@ -55,4 +74,5 @@ const struct sw_optimizer sw_optimizer_adamw = {
     .options = options,
     .n_states = n_states,
     .update = update_adamw,
+    .update_factored = factored_adamw,
 };

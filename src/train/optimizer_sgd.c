@@ -24,6 +24,18 @@ static enum sw_status update(struct sw_hal *hal, const struct sw_trial_spec *spe
                       momentum, decay);
 }
 
+static enum sw_status update_factored(struct sw_hal *hal, const struct sw_trial_spec *spec,
+                                      const struct sw_net_param *param,
+                                      const struct sw_factors *factors, int64_t step, double lr,
+                                      struct sw_factor_events *events) {
+    (void) step;
+    const struct sw_sgd_step sgd = {.lr = (float) lr,
+                                    .momentum = (float) spec->train_optimizer_momentum,
+                                    .decay = sw_optimizer_decay(spec, param),
+                                    .nesterov = spec->train_optimizer_nesterov != 0};
+    return sw_hal_factored_sgd(hal, factors, param->gradients, &sgd, events);
+}
+
 static enum sw_status check(const struct sw_trial_spec *spec, const char **key) {
     if (!spec->train_optimizer_nesterov || spec->train_optimizer_momentum > 0) return SW_OK;
     *key = "train.optimizer.nesterov";
@@ -38,4 +50,5 @@ const struct sw_optimizer sw_optimizer_sgd = {
     .n_states = n_states,
     .update = update,
     .check = check,
+    .update_factored = update_factored,
 };

@@ -13,21 +13,40 @@ struct saved_header {
     int64_t points;      /* of the curve */
     int64_t samples;     /* trained on since the last evaluation */
     int64_t survivors;
-    int64_t states; /* arrays float[survivors] of the optimizer */
+    int64_t states;   /* arrays float[survivors] of the optimizer */
+    int64_t factored; /* weights that have factors, and as many arrays again */
     double loss_sum, train_seconds, evaluate_seconds;
+};
+
+/* What happened to the weights of a layer so far. */
+struct saved_layer {
+    int64_t begun; /* as in struct sw_param_states */
+    struct sw_sign_events events;
 };
 
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
-int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, int64_t survivors, int64_t points) {
+int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, const struct sw_train_extent *extent,
+                             int64_t points) {
     return (int64_t) sizeof(struct saved_header) +
-           points * (int64_t) sizeof(struct sw_curve_point) + survivors * FLOAT_BYTES +
-           sw_train_state_bytes(spec, survivors);
+           points * (int64_t) sizeof(struct sw_curve_point) + extent->survivors * FLOAT_BYTES +
+           sw_train_state_bytes(spec, extent) +
+           extent->layers * (int64_t) sizeof(struct saved_layer);
+}
+
+static struct sw_train_extent measure(const struct sw_training *training) {
+    struct sw_train_extent extent = {.survivors = sw_net_survivors(training->net),
+                                     .layers = sw_net_arch(training->net)->n_layers};
+    int64_t n_params = 0;
+    const struct sw_net_param *params = sw_net_params(training->net, &n_params);
+    for (int64_t p = 0; p < n_params; p++)
+        if (training->optimizer.params[p].u != NULL) extent.factored += params[p].n;
+    return extent;
 }
 
 int64_t sw_train_bytes_now(const struct sw_training *training) {
-    return sw_train_saved_bytes(training->spec, sw_net_survivors(training->net),
-                                training->outcome.points);
+    const struct sw_train_extent extent = measure(training);
+    return sw_train_saved_bytes(training->spec, &extent, training->outcome.points);
 }
 
 static int64_t curve_bytes(int64_t points) {
@@ -36,38 +55,102 @@ static int64_t curve_bytes(int64_t points) {
 
 /* ---- optimizer ------------------------------------------------------------------------------ */
 
+/* Where an array goes to, or comes from. */
+struct place {
+    char *out;
+    const char *from; /* NULL: out */
+};
+
+static enum sw_status move(struct sw_buffer *buffer, struct place *place) {
+    if (buffer == NULL) return SW_OK;
+    int64_t bytes = sw_hal_bytes(buffer);
+    if (place->from == NULL) {
+        SW_TRY(sw_hal_download(buffer, 0, place->out, bytes));
+        place->out += bytes;
+        return SW_OK;
+    }
+    SW_TRY(sw_hal_upload(buffer, 0, place->from, bytes));
+    place->from += bytes;
+    return SW_OK;
+}
+
 /* Array s of all parameters that train, one after the other, as the values of the survivors stand. */
-static enum sw_status get_state(const struct sw_training *training, int s, char *out) {
+static enum sw_status move_state(const struct sw_training *training, int s, struct place place) {
+    const struct sw_optimizer_state *state = &training->optimizer;
+    for (int64_t p = 0; p < state->n_params; p++)
+        SW_TRY(move(state->params[p].buffer[s], &place));
+    return SW_OK;
+}
+
+/* Factors, and the arrays of the second ones; the place stands behind them then. */
+static enum sw_status move_factors(const struct sw_training *training, struct place *place) {
     const struct sw_optimizer_state *state = &training->optimizer;
     for (int64_t p = 0; p < state->n_params; p++) {
-        if (state->params[p].buffer[s] == NULL) continue;
-        int64_t bytes = sw_hal_bytes(state->params[p].buffer[s]);
-        SW_TRY(sw_hal_download(state->params[p].buffer[s], 0, out, bytes));
-        out += bytes;
+        const struct sw_param_states *states = &state->params[p];
+        SW_TRY(move(states->u, place));
+        SW_TRY(move(states->w, place));
+        for (int s = 0; s < state->n_states; s++)
+            SW_TRY(move(states->twin[s], place));
     }
     return SW_OK;
 }
 
-static enum sw_status set_state(const struct sw_training *training, int s, const char *from) {
-    const struct sw_optimizer_state *state = &training->optimizer;
-    for (int64_t p = 0; p < state->n_params; p++) {
-        if (state->params[p].buffer[s] == NULL) continue;
-        int64_t bytes = sw_hal_bytes(state->params[p].buffer[s]);
-        SW_TRY(sw_hal_upload(state->params[p].buffer[s], 0, from, bytes));
-        from += bytes;
+static void get_layers(const struct sw_training *training, char *out) {
+    int64_t n_params = 0;
+    const struct sw_net_param *params = sw_net_params(training->net, &n_params);
+    for (int64_t p = 0; p < n_params; p++) {
+        const struct sw_param_states *states = &training->optimizer.params[p];
+        const struct saved_layer layer = {states->begun, states->events};
+        if (!params[p].param->prunable) continue;
+        memcpy(out, &layer, sizeof layer);
+        out += sizeof layer;
     }
-    return SW_OK;
+}
+
+static void set_layers(struct sw_training *training, const char *from) {
+    int64_t n_params = 0;
+    const struct sw_net_param *params = sw_net_params(training->net, &n_params);
+    for (int64_t p = 0; p < n_params; p++) {
+        struct sw_param_states *states = &training->optimizer.params[p];
+        struct saved_layer layer;
+        if (!params[p].param->prunable) continue;
+        memcpy(&layer, from, sizeof layer);
+        from += sizeof layer;
+        states->begun = layer.begun;
+        states->events = layer.events;
+    }
+}
+
+/* They stand at the end of a state. */
+static const char *layers_of(const struct sw_training *training, const char *from, int64_t bytes) {
+    return from + bytes -
+           sw_net_arch(training->net)->n_layers * (int64_t) sizeof(struct saved_layer);
+}
+
+/* Layers of a state after `done` steps? */
+static bool are_layers(const struct sw_training *training, const char *from, int64_t done) {
+    int64_t n = sw_net_arch(training->net)->n_layers;
+    for (int64_t l = 0; l < n; l++) {
+        struct saved_layer layer;
+        memcpy(&layer, from + l * (int64_t) sizeof layer, sizeof layer);
+        if (layer.begun < 0 || layer.begun > done - training->hooks.first_step ||
+            layer.events.unbalanced < 0 || layer.events.flipped < 0 || layer.events.forced < 0)
+            return false;
+    }
+    return true;
 }
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
 static struct saved_header describe(const struct sw_training *training) {
+    const struct sw_train_extent extent = measure(training);
     return (struct saved_header){.done = training->done,
                                  .steps = training->steps,
                                  .points = training->outcome.points,
                                  .samples = training->samples,
-                                 .survivors = sw_net_survivors(training->net),
+                                 .survivors = extent.survivors,
                                  .states = training->optimizer.n_states,
+                                 .factored = extent.factored,
                                  .loss_sum = training->loss_sum,
                                  .train_seconds = sw_training_seconds(training),
                                  .evaluate_seconds = training->outcome.evaluate_seconds};
@@ -87,8 +170,11 @@ enum sw_status sw_train_save(const struct sw_training *training, void *out, int6
     SW_TRY(sw_net_get_survivors(training->net, (float *) (void *) next));
     for (int s = 0; s < training->optimizer.n_states; s++) {
         next += array;
-        SW_TRY(get_state(training, s, next));
+        SW_TRY(move_state(training, s, (struct place){.out = next}));
     }
+    struct place factors = {.out = next + array};
+    SW_TRY(move_factors(training, &factors));
+    get_layers(training, factors.out);
     return SW_OK;
 }
 
@@ -124,12 +210,14 @@ static bool is_duration(double seconds) {
 static bool fits(const struct sw_training *training, const struct saved_header *header,
                  int64_t bytes) {
     const struct saved_header now = describe(training);
+    const struct sw_train_extent extent = measure(training);
     return header->steps == now.steps && header->done > training->hooks.first_step &&
            header->done <= now.steps && header->points == points_after(training, header->done) &&
            header->samples == samples_after(training, header->done) &&
            header->survivors == now.survivors && header->states == now.states &&
-           is_duration(header->train_seconds) && is_duration(header->evaluate_seconds) &&
-           bytes == sw_train_saved_bytes(training->spec, now.survivors, header->points);
+           header->factored == now.factored && is_duration(header->train_seconds) &&
+           is_duration(header->evaluate_seconds) &&
+           bytes == sw_train_saved_bytes(training->spec, &extent, header->points);
 }
 
 static void put_back(struct sw_training *training, const struct saved_header *header) {
@@ -150,7 +238,8 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
         return SW_FAIL(SW_DAMAGED, "a saved training has at least %zu bytes, not %lld",
                        sizeof header, (long long) bytes);
     memcpy(&header, next, sizeof header);
-    if (!fits(training, &header, bytes))
+    if (!fits(training, &header, bytes) ||
+        !are_layers(training, layers_of(training, from, bytes), header.done))
         return SW_FAIL(SW_DAMAGED, "%lld bytes that are no state of this training",
                        (long long) bytes);
     const int64_t array = header.survivors * FLOAT_BYTES;
@@ -160,8 +249,11 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
     SW_TRY(sw_net_set_survivors(training->net, (const float *) (const void *) next));
     for (int s = 0; s < training->optimizer.n_states; s++) {
         next += array;
-        SW_TRY(set_state(training, s, next));
+        SW_TRY(move_state(training, s, (struct place){.from = next}));
     }
+    struct place factors = {.from = next + array};
+    SW_TRY(move_factors(training, &factors));
+    set_layers(training, layers_of(training, from, bytes));
     put_back(training, &header);
     *done = header.done;
     return SW_OK;

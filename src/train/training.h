@@ -27,5 +27,12 @@ struct sw_training {
 
 /* loop.c: fill in the order of the epoch that `step` is in. */
 void sw_training_order(struct sw_training *training, int64_t step);
+/* signs.c: split the weights into factors, where they train so, at the start. */
+enum sw_status sw_training_split(struct sw_training *training) SW_NODISCARD;
+/* signs.c: what is due between two epochs before step `step`: signs are forced, factors split anew. */
+enum sw_status sw_training_tend_signs(struct sw_training *training, int64_t step) SW_NODISCARD;
+/* signs.c: are signs and resets asked for in a way that can be done? As sw_train_check. */
+enum sw_status sw_training_check_signs(const struct sw_trial_spec *spec,
+                                       const char **key) SW_NODISCARD;
 /* loop.c: seconds spent in training steps so far. */
 double sw_training_seconds(const struct sw_training *training);

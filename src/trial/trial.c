@@ -36,12 +36,15 @@ static enum sw_status after_step(void *context, const struct sw_training *traini
 
 /* A training that diverges is a result, not an error. */
 static enum sw_status train(struct sw_trial_run *run) {
-    struct sw_train_hooks hooks = {.context = run,
-                                   .before_start = before_start,
-                                   .after_backward = after_backward,
-                                   .after_evaluation = after_evaluation,
-                                   .after_step = after_step,
-                                   .first_step = run->task->plan.rewind_to};
+    struct sw_train_hooks hooks = {
+        .context = run,
+        .before_start = before_start,
+        .after_backward = after_backward,
+        .after_evaluation = after_evaluation,
+        .after_step = after_step,
+        .first_step = run->task->plan.rewind_to,
+        .factored = sw_train_is_factored(&run->task->spec, run->task->plan.round),
+        .sign_reference = run->forced};
     run->record.measured.started = sw_clock_wall();
     enum sw_status status = sw_train_run(run->net, &run->task->spec, run->data, &hooks, run->curve,
                                          &run->outcome);
@@ -82,6 +85,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     SW_TRY_TO(sw_trial_load_theta_k(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_mask(&run), status, cleanup);
     SW_TRY_TO(sw_trial_make_theta0(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_make_signs(&run), status, cleanup);
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);

@@ -28,9 +28,11 @@ static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t snap
 
 int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
                                   const struct sw_round_plan *plan, int64_t n_layers) {
+    const struct sw_train_extent extent = sw_train_extent_of(spec, plan->round, plan->survivors,
+                                                             plan->nnz, n_layers);
     return checkpoint_bytes(SW_ALERTS_MAX, n_layers,
                             plan->length[SW_SECTION_THETA_K] * (int64_t) sizeof(float),
-                            sw_train_saved_bytes(spec, plan->survivors, plan->curve_points));
+                            sw_train_saved_bytes(spec, &extent, plan->curve_points));
 }
 
 static int64_t snapshot_bytes(const struct sw_trial_run *run) {
@@ -39,9 +41,12 @@ static int64_t snapshot_bytes(const struct sw_trial_run *run) {
 
 /* The same, for the network as it is. */
 static int64_t find_capacity(const struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    const struct sw_train_extent extent = sw_train_extent_of(
+        &run->task->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
+        run->arch.n_layers);
     return checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, snapshot_bytes(run),
-                            sw_train_saved_bytes(&run->task->spec, sw_net_survivors(run->net),
-                                                 run->task->plan.curve_points));
+                            sw_train_saved_bytes(&run->task->spec, &extent, plan->curve_points));
 }
 
 /* The survivors' values mean something under their mask only. */

@@ -20,6 +20,7 @@ struct sw_trial_run {
                             or those that this round begins with, [parameters] */
     int64_t snapshots; /* of the former, taken so far */
     uint8_t *mask;     /* [mask_bytes] */
+    uint8_t *forced;   /* signs that weights are forced to, one bit per kept weight; NULL: none */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
@@ -65,6 +66,9 @@ enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
  * back and train; into the record. Errors: SW_NOMEM, those of the device. */
 enum sw_status sw_trial_judge_conversion(struct sw_trial_run *run, const uint8_t *parent_mask,
                                          const float *survivors) SW_NODISCARD;
+/* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
+ * what the sink returns. */
+enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:

@@ -63,6 +63,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     SW_FREE(&run->theta0);
     SW_FREE(&run->theta_k);
     SW_FREE(&run->mask);
+    SW_FREE(&run->forced);
     SW_FREE(&run->curve);
     SW_FREE(&run->gradient_norm);
     SW_FREE(&run->layers);
@@ -102,7 +103,9 @@ static enum sw_status draw_theta0(struct sw_trial_run *run, const uint8_t *mask)
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool hands_over = plan->theta0_owner == plan->row;
-    if (run->theta0_whole || (!hands_over && plan->theta_k_owner >= 0)) return SW_OK;
+    bool looked_at = plan->theta_k_owner < 0 ||
+                     sw_train_sign_reference(&run->task->spec, plan->round) == SW_SIGN_THETA0;
+    if (run->theta0_whole || (!hands_over && !looked_at)) return SW_OK;
     return draw_theta0(run, hands_over ? NULL : run->mask);
 }
 

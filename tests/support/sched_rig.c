@@ -153,6 +153,7 @@ static struct sw_round_task make_task(int64_t row) {
     task.data = sweep->datas[plan->data];
     task.n_layers = arch->n_layers;
     (void) sw_sweep_snapshots(sweep, row, task.snapshot_step);
+    task.dense_row = sw_sweep_row(sweep, plan->trial, 0, SW_CONTROL_TICKET);
     for (int64_t i = 0, l = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
         task.kept[l] = sweep->kept[row * sweep->max_layers + l];

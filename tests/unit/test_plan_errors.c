@@ -508,6 +508,27 @@ static void a_set_cannot_be_undone_by_an_axis(void) {
     free(report);
 }
 
+/* ---- what is off ---------------------------------------------------------------------------- */
+
+static void refuses_settings_of_what_is_off(void) {
+    static const struct broken cases[] = {
+        {HEAD "signin: {beta: 2}\n", 5, 16, "signin.beta", "signin.enabled is false"},
+        {HEAD "signin: {enabled: false, reset_epochs: 2}\n", 5, 40, "signin.reset_epochs",
+         "is not used"},
+        {HEAD "signin: {enabled: true}\n", 5, 19, "signin.enabled", "signin.reset_epochs"},
+        {HEAD "signin: {enabled: true, reset_epochs: 2, buffers: clear}\n", 5, 51, "signin.buffers",
+         "zero, keep, project"},
+        {HEAD "sign.seed_force: {every: 2}\n", 5, 26, "sign.seed_force.every",
+         "sign.seed_force.reference is none"},
+        {HEAD "sign.seed_force: {reference: dense, every: 2}\n", 5, 30, "sign.seed_force.reference",
+         "sign.seed_force.below"},
+        {HEAD "signin: {enabled: true, reset_epochs: 2}\ngrid:\n  signin: [{enabled: false, beta: "
+              "3}, {enabled: true}]\n",
+         7, 35, "signin.beta", "signin.enabled is false"},
+    };
+    EXPECT_BROKEN(cases);
+}
+
 int main(void) {
     CU_TestInfo bytes[] = {
         {"refuses_bytes_that_are_no_text", refuses_bytes_that_are_no_text},
@@ -525,6 +546,7 @@ int main(void) {
         {"explains_what_an_axis_is", explains_what_an_axis_is},
         {"bounds_the_number_of_trials_and_rounds", bounds_the_number_of_trials_and_rounds},
         {"refuses_settings_that_nothing_uses", refuses_settings_that_nothing_uses},
+        {"refuses_settings_of_what_is_off", refuses_settings_of_what_is_off},
         {"refuses_settings_that_do_not_fit_together", refuses_settings_that_do_not_fit_together},
         {"refuses_wrong_lists_of_numbers_and_truth_values",
          refuses_wrong_lists_of_numbers_and_truth_values},

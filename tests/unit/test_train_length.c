@@ -67,17 +67,39 @@ static void operations_count_samples_and_evaluations(void) {
     sw_arch_fini(&arch);
 }
 
+static int64_t state_bytes(const struct sw_trial_spec *spec, int64_t survivors, int64_t factored) {
+    const struct sw_train_extent extent = {.survivors = survivors, .factored = factored};
+    return sw_train_state_bytes(spec, &extent);
+}
+
+/* Two factors beside the value, and the states of both. */
+static void factored_weights_have_twice_the_state(void) {
+    struct sw_trial_spec spec = make(1, SW_INT_NULL, 60, 100);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 900), 4 * (2 * 100 + 900 * (2 + 4)));
+    SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 900), 4 * 900 * 2);
+    spec.train_optimizer_momentum = 0.9;
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 900), 4 * (100 + 900 * 4));
+    spec.signin_enabled = 1;
+    CU_ASSERT_EQUAL(sw_train_extent_of(&spec, 1, 1000, 900, 3).factored, 900);
+    CU_ASSERT_EQUAL(sw_train_extent_of(&spec, 0, 1000, 900, 3).factored, 0);
+    SW_TEXT_COPY(spec.signin_rounds, "all");
+    CU_ASSERT_EQUAL(sw_train_extent_of(&spec, 0, 1000, 900, 3).factored, 900);
+    spec.signin_enabled = 0;
+    CU_ASSERT_EQUAL(sw_train_extent_of(&spec, 1, 1000, 900, 3).factored, 0);
+}
+
 static void state_is_kept_for_survivors_only(void) {
     struct sw_trial_spec spec = make(1, SW_INT_NULL, 60, 100);
-    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 8000);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 0), 8000);
     SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
-    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 0);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 0), 0);
     spec.train_optimizer_momentum = 0.9;
-    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 4000);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 0), 4000);
     spec.train_optimizer_nesterov = 1;
-    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 4000);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 0), 4000);
     SW_TEXT_COPY(spec.train_optimizer_name, "adamw");
-    CU_ASSERT_EQUAL(sw_train_state_bytes(&spec, 1000), 8000);
+    CU_ASSERT_EQUAL(state_bytes(&spec, 1000, 0), 8000);
 }
 
 /* ---- learning rate -------------------------------------------------------------------------- */
@@ -152,6 +174,7 @@ static CU_TestInfo length[] = {
     {"the_last_evaluation_is_not_made_twice", the_last_evaluation_is_not_made_twice},
     {"operations_count_samples_and_evaluations", operations_count_samples_and_evaluations},
     {"state_is_kept_for_survivors_only", state_is_kept_for_survivors_only},
+    {"factored_weights_have_twice_the_state", factored_weights_have_twice_the_state},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo rate[] = {

@@ -391,8 +391,8 @@ static void the_outcome_tells_bytes_and_seconds(void) {
     set_defaults(&spec);
     set_up(&lab, &spec, 0.3, 1);
     SW_TEST_OK(train(&lab, NULL));
-    CU_ASSERT_EQUAL(lab.outcome.optimizer_bytes,
-                    sw_train_state_bytes(&spec, sw_net_survivors(lab.net)));
+    const struct sw_train_extent extent = {.survivors = sw_net_survivors(lab.net)};
+    CU_ASSERT_EQUAL(lab.outcome.optimizer_bytes, sw_train_state_bytes(&spec, &extent));
     CU_ASSERT(lab.outcome.train_seconds > 0 && lab.outcome.train_seconds < 60);
     CU_ASSERT(lab.outcome.evaluate_seconds > 0 && lab.outcome.evaluate_seconds < 60);
     tear_down(&lab);

@@ -110,6 +110,10 @@ static enum sw_status save_and_stop(void *context, const struct sw_training *tra
 static int64_t side = 1;
 static struct sw_net_storage storage;
 
+/* Signs that weights are forced to: all positive. */
+static bool forced;
+static uint8_t reference[MAX_SURVIVORS / 8 + 1];
+
 static void draw_mask(double density, uint8_t *mask) {
     for (int64_t l = 0; l < arch.n_layers; l++) {
         const struct sw_param *param = sw_arch_layer(&arch, l);
@@ -129,7 +133,9 @@ static enum sw_status train(struct run *run, double density, int threads) {
     const struct sw_train_hooks hooks = {.context = run,
                                          .before_start = go_on,
                                          .after_backward = note_first,
-                                         .after_step = save_and_stop};
+                                         .after_step = save_and_stop,
+                                         .factored = spec.signin_enabled != 0,
+                                         .sign_reference = forced ? reference : NULL};
     struct sw_hal *hal = NULL;
     struct sw_net *net = NULL;
     uint8_t mask[MAX_SURVIVORS / 8 + 16];
@@ -155,11 +161,19 @@ static void check_same(const struct run *a, const struct run *b) {
     CU_ASSERT_EQUAL(memcmp(a->values, b->values, (size_t) a->survivors * sizeof(float)), 0);
     CU_ASSERT_EQUAL(a->outcome.points, b->outcome.points);
     CU_ASSERT_EQUAL(memcmp(a->curve, b->curve, sizeof a->curve), 0);
+    CU_ASSERT_EQUAL(memcmp(a->outcome.events, b->outcome.events, sizeof a->outcome.events), 0);
 }
 
 /* ---- to the same bits ----------------------------------------------------------------------- */
 
 static struct run whole, first, second;
+
+static int64_t bytes_of(int64_t survivors, int64_t points) {
+    int64_t weights = survivors - (arch.parameters - arch.prunable);
+    const struct sw_train_extent extent = sw_train_extent_of(&spec, 1, survivors, weights,
+                                                             arch.n_layers);
+    return sw_train_saved_bytes(&spec, &extent, points);
+}
 
 /* Interrupt after `step`, go on in a new network with other threads, compare. */
 static void check_interruption(double density, int64_t step) {
@@ -167,8 +181,7 @@ static void check_interruption(double density, int64_t step) {
     memset(&second, 0, sizeof second);
     first.stop_at = step;
     CU_ASSERT_EQUAL(train(&first, density, 1), SW_STOPPED);
-    CU_ASSERT_EQUAL(first.saved_bytes,
-                    sw_train_saved_bytes(&spec, first.survivors, first.outcome.points));
+    CU_ASSERT_EQUAL(first.saved_bytes, bytes_of(first.survivors, first.outcome.points));
     second.from = &first;
     second.length = -1;
     SW_TEST_OK(train(&second, density, 2));
@@ -210,6 +223,48 @@ static void momentum_goes_on_to_the_same_bits(void) {
 static void adam_goes_on_to_the_same_bits(void) {
     set_optimizer("adam", 3e-3, 0);
     check_formats();
+}
+
+static void set_signin(bool enabled, const char *buffers, int64_t every) {
+    spec.signin_enabled = enabled;
+    spec.signin_reset_epochs = enabled ? every : SW_INT_NULL;
+    SW_TEXT_COPY(spec.signin_buffers, buffers);
+}
+
+/* 5 steps to an epoch: two resets on the way, or one, or a start without balance. */
+static void factors_go_on_to_the_same_bits(void) {
+    const struct {
+        const char *optimizer, *buffers;
+        double momentum;
+    } cases[] = {{"sgd", "zero", 0},
+                 {"sgd", "project", 0.9},
+                 {"adam", "zero", 0},
+                 {"adamw", "keep", 0},
+                 {"adam", "project", 0}};
+    for (int i = 0; i < 5; i++) {
+        set_optimizer(cases[i].optimizer, 0.02, cases[i].momentum);
+        set_signin(true, cases[i].buffers, 1 + i % 2);
+        spec.signin_on_rewind = i != 3;
+        check_every_step(0.3);
+    }
+    spec.signin_on_rewind = 1;
+    set_signin(false, "zero", 0);
+}
+
+static void forced_signs_go_on_to_the_same_bits(void) {
+    memset(reference, 0xff, sizeof reference);
+    forced = true;
+    spec.sign_seed_force_every = 1;
+    spec.sign_seed_force_below = 0.9;
+    for (int i = 0; i < 2; i++) {
+        set_optimizer("adam", 3e-3, 0);
+        set_signin(i == 1, "zero", 2);
+        check_every_step(0.5);
+        for (int64_t l = 0; l < arch.n_layers; l++)
+            CU_ASSERT_TRUE(whole.outcome.events[l].forced > 0);
+    }
+    forced = false;
+    set_signin(false, "zero", 0);
 }
 
 /* Whatever the format; blocks of layers of 48 x 64, 24 x 48 and 4 x 24 weights. */
@@ -281,14 +336,13 @@ static void running_statistics_go_on_to_the_same_bits(void) {
 static void only_survivors_are_saved(void) {
     const int64_t n = 1000;
     set_optimizer("sgd", 0.1, 0);
-    int64_t sgd = sw_train_saved_bytes(&spec, n, 5), none = sw_train_saved_bytes(&spec, 0, 5);
+    int64_t sgd = bytes_of(n, 5), none = bytes_of(0, 5);
     CU_ASSERT_EQUAL(sgd - none, n * 4);
-    CU_ASSERT_EQUAL(none - sw_train_saved_bytes(&spec, 0, 0),
-                    5 * (int64_t) sizeof(struct sw_curve_point));
+    CU_ASSERT_EQUAL(none - bytes_of(0, 0), 5 * (int64_t) sizeof(struct sw_curve_point));
     set_optimizer("sgd", 0.1, 0.9);
-    CU_ASSERT_EQUAL(sw_train_saved_bytes(&spec, n, 5) - none, n * 8);
+    CU_ASSERT_EQUAL(bytes_of(n, 5) - none, n * 8);
     set_optimizer("adam", 1e-3, 0);
-    CU_ASSERT_EQUAL(sw_train_saved_bytes(&spec, n, 5) - none, n * 12);
+    CU_ASSERT_EQUAL(bytes_of(n, 5) - none, n * 12);
 }
 
 /* ---- bytes that are none -------------------------------------------------------------------- */
@@ -316,12 +370,24 @@ static void prepare_damage(void) {
 
 static void wrong_lengths_are_refused(void) {
     prepare_damage();
-    const int64_t lengths[] = {0, 1, 8, 71, 72, first.saved_bytes - 4, first.saved_bytes - 1};
+    const int64_t lengths[] = {0, 1, 8, 79, 80, first.saved_bytes - 4, first.saved_bytes - 1};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         second.length = lengths[i];
         check_refused();
     }
     SW_FREE(&first.saved);
+}
+
+/* The events of the layers stand at the end; a training of 6 steps was not cleared after more. */
+static void check_wild_layers(const int64_t *wild) {
+    for (int64_t field = 0; field < 4 * arch.n_layers; field++) {
+        int64_t good = 0;
+        char *at = first.saved + first.saved_bytes - (field + 1) * (int64_t) sizeof good;
+        memcpy(&good, at, sizeof good);
+        memcpy(at, &wild[field % 4 == 3 ? 3 : 0], sizeof good);
+        check_refused();
+        memcpy(at, &good, sizeof good);
+    }
 }
 
 /* Every whole number of the header, with values that would reach far outside. */
@@ -330,7 +396,7 @@ static void wild_headers_are_refused(void) {
         -1, 0, 1, 7, 1000000007, INT64_MAX, INT64_MIN, 1LL << 40, INT64_MAX / 80, INT64_MAX / 4};
     prepare_damage();
     second.length = -1;
-    for (size_t field = 0; field < 6; field++) {
+    for (size_t field = 0; field < 7; field++) {
         int64_t good = 0;
         char *at = first.saved + field * sizeof good;
         memcpy(&good, at, sizeof good);
@@ -341,9 +407,10 @@ static void wild_headers_are_refused(void) {
         }
         memcpy(at, &good, sizeof good);
     }
+    check_wild_layers(wild);
     const double seconds[] = {NAN, INFINITY, -1};
     for (size_t i = 0; i < 3; i++) {
-        memcpy(first.saved + 7 * sizeof(double), &seconds[i], sizeof(double));
+        memcpy(first.saved + 8 * sizeof(double), &seconds[i], sizeof(double));
         check_refused();
     }
     SW_FREE(&first.saved);
@@ -372,6 +439,8 @@ int main(void) {
         {"adam_goes_on_to_the_same_bits", adam_goes_on_to_the_same_bits},
         {"every_format_goes_on_to_the_same_bits", every_format_goes_on_to_the_same_bits},
         {"every_optimizer_goes_on_to_the_same_bits", every_optimizer_goes_on_to_the_same_bits},
+        {"factors_go_on_to_the_same_bits", factors_go_on_to_the_same_bits},
+        {"forced_signs_go_on_to_the_same_bits", forced_signs_go_on_to_the_same_bits},
         {"many_interruptions_add_nothing", many_interruptions_add_nothing},
         {"only_survivors_are_saved", only_survivors_are_saved},
         CU_TEST_INFO_NULL};

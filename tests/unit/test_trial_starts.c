@@ -55,6 +55,7 @@ static struct sw_round_task make_task(int64_t row) {
     task.data = sweep.datas[plan->data];
     task.n_layers = arch->n_layers;
     (void) sw_sweep_snapshots(&sweep, row, task.snapshot_step);
+    task.dense_row = sw_sweep_row(&sweep, task.plan.trial, 0, SW_CONTROL_TICKET);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         task.kept[l] = sweep.kept[row * sweep.max_layers + l];
         task.parent_kept[l] = sw_arch_layer(arch, l)->count;

@@ -24,6 +24,8 @@ static const struct sw_cpu_kernels kernels_ref = {
     .sgd = sw_cpu_ref_sgd,
     .nesterov = sw_cpu_ref_nesterov,
     .adam = sw_cpu_ref_adam,
+    .factored_sgd = sw_cpu_ref_factored_sgd,
+    .factored_adam = sw_cpu_ref_factored_adam,
     .sum_squares = sw_cpu_ref_sum_squares,
 };
 
@@ -46,6 +48,8 @@ static const struct sw_cpu_kernels kernels_avx2 = {
     .sgd = sw_cpu_avx2_sgd,
     .nesterov = sw_cpu_avx2_nesterov,
     .adam = sw_cpu_avx2_adam,
+    .factored_sgd = sw_cpu_avx2_factored_sgd,
+    .factored_adam = sw_cpu_avx2_factored_adam,
     .sum_squares = sw_cpu_avx2_sum_squares,
 };
 
@@ -135,6 +139,9 @@ const struct sw_backend sw_backend_cpu = {
     .sgd = sw_cpu_sgd,
     .nesterov = sw_cpu_nesterov,
     .adam = sw_cpu_adam,
+    .factored_sgd = sw_cpu_factored_sgd,
+    .factored_adam = sw_cpu_factored_adam,
+    .factor = sw_cpu_factor,
     .sum_squares = sw_cpu_sum_squares,
     .planes = &sw_cpu_planes,
 };

@@ -152,6 +152,17 @@ struct sw_cpu_adam {
     struct sw_adam_step step;
 };
 
+struct sw_cpu_factors {
+    float *theta, *u, *w;
+    float *first_u, *first_w, *second_u, *second_w; /* those that there are */
+    const float *g;
+    struct sw_sgd_step sgd;
+    struct sw_adam_step adam;
+    float beta;                      /* of `factor` */
+    bool project;                    /* of `factor` */
+    struct sw_factor_events *events; /* ranges add to it, atomically */
+};
+
 /* Reductions are cut into this many parts, whatever the number of threads; parts are added in
  * order. */
 #define SW_CPU_PARTS 64
@@ -198,6 +209,8 @@ struct sw_cpu_kernels {
     sw_cpu_kernel *sgd;              /* elements */
     sw_cpu_kernel *nesterov;         /* elements */
     sw_cpu_kernel *adam;             /* elements */
+    sw_cpu_kernel *factored_sgd;     /* elements */
+    sw_cpu_kernel *factored_adam;    /* elements */
     sw_cpu_kernel *sum_squares;      /* parts */
 };
 
@@ -211,6 +224,7 @@ sw_cpu_kernel sw_cpu_ref_zero, sw_cpu_ref_copy_visits, sw_cpu_ref_copy_csc, sw_c
 sw_cpu_kernel sw_cpu_ref_copy_bsr;
 sw_cpu_kernel sw_cpu_ref_bias_activate, sw_cpu_ref_relu_backward, sw_cpu_ref_bias_backward;
 sw_cpu_kernel sw_cpu_ref_loss, sw_cpu_ref_sgd, sw_cpu_ref_nesterov, sw_cpu_ref_adam;
+sw_cpu_kernel sw_cpu_ref_factored_sgd, sw_cpu_ref_factored_adam, sw_cpu_ref_factor;
 sw_cpu_kernel sw_cpu_ref_sum_squares;
 
 sw_cpu_kernel sw_cpu_avx2_gather, sw_cpu_avx2_sparse_product, sw_cpu_avx2_sparse_gradient;
@@ -220,6 +234,7 @@ sw_cpu_kernel sw_cpu_avx2_coo_product, sw_cpu_avx2_csc_product;
 sw_cpu_kernel sw_cpu_avx2_coo_gradient, sw_cpu_avx2_csc_gradient;
 sw_cpu_kernel sw_cpu_avx2_bias_activate, sw_cpu_avx2_relu_backward, sw_cpu_avx2_bias_backward;
 sw_cpu_kernel sw_cpu_avx2_loss, sw_cpu_avx2_sgd, sw_cpu_avx2_nesterov, sw_cpu_avx2_adam;
+sw_cpu_kernel sw_cpu_avx2_factored_sgd, sw_cpu_avx2_factored_adam;
 sw_cpu_kernel sw_cpu_avx2_sum_squares;
 
 /* Run a kernel over 0 .. n on the device's threads, in ranges that begin at multiples of `grain`.
@@ -296,5 +311,13 @@ enum sw_status sw_cpu_nesterov(struct sw_hal *hal, struct sw_buffer *w, const st
 enum sw_status sw_cpu_adam(struct sw_hal *hal, struct sw_buffer *w, const struct sw_buffer *g,
                            struct sw_buffer *m, struct sw_buffer *v, int64_t n,
                            const struct sw_adam_step *step);
+enum sw_status sw_cpu_factored_sgd(struct sw_hal *hal, const struct sw_factors *factors,
+                                   const struct sw_buffer *g, const struct sw_sgd_step *step,
+                                   struct sw_factor_events *events);
+enum sw_status sw_cpu_factored_adam(struct sw_hal *hal, const struct sw_factors *factors,
+                                    const struct sw_buffer *g, const struct sw_adam_step *step,
+                                    struct sw_factor_events *events);
+enum sw_status sw_cpu_factor(struct sw_hal *hal, const struct sw_factors *factors, float beta,
+                             bool project);
 enum sw_status sw_cpu_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
                                   double *out);

@@ -270,6 +270,25 @@ static enum sw_status guard_adam(struct sw_hal *hal, struct sw_buffer *w, const 
     return sw_guard_after(hal, "adam", sw_cpu_adam(hal, w, g, m, v, n, step));
 }
 
+static enum sw_status guard_factored_sgd(struct sw_hal *hal, const struct sw_factors *factors,
+                                         const struct sw_buffer *g, const struct sw_sgd_step *step,
+                                         struct sw_factor_events *events) {
+    return sw_guard_after(hal, "factored_sgd", sw_cpu_factored_sgd(hal, factors, g, step, events));
+}
+
+static enum sw_status guard_factored_adam(struct sw_hal *hal, const struct sw_factors *factors,
+                                          const struct sw_buffer *g,
+                                          const struct sw_adam_step *step,
+                                          struct sw_factor_events *events) {
+    return sw_guard_after(hal, "factored_adam",
+                          sw_cpu_factored_adam(hal, factors, g, step, events));
+}
+
+static enum sw_status guard_factor(struct sw_hal *hal, const struct sw_factors *factors, float beta,
+                                   bool project) {
+    return sw_guard_after(hal, "factor", sw_cpu_factor(hal, factors, beta, project));
+}
+
 static enum sw_status guard_sum_squares(struct sw_hal *hal, const struct sw_buffer *x, int64_t n,
                                         double *out) {
     return sw_guard_after(hal, "sum_squares", sw_cpu_sum_squares(hal, x, n, out));
@@ -305,6 +324,9 @@ const struct sw_backend sw_backend_guard = {
     .sgd = guard_sgd,
     .nesterov = guard_nesterov,
     .adam = guard_adam,
+    .factored_sgd = guard_factored_sgd,
+    .factored_adam = guard_factored_adam,
+    .factor = guard_factor,
     .sum_squares = guard_sum_squares,
     .planes = &sw_guard_planes,
 };
