@@ -264,12 +264,32 @@ class Store:
         return self._named(row, self._slab(int(self.plan.at[row, "theta0_owner"]), "theta0"))
 
     def start(self, row):
-        """{name: float32 array} that a round was trained from, unmasked: theta_k where it was rewound to a step k > 0."""
+        """{name: float32 array} that a round was trained from, unmasked: theta_k where it was rewound to a step k > 0, what
+        its parent trained where rewind.mode keeps trained weights."""
         owner = int(self.plan.at[row, "theta_k_owner"])
+        if self._has_sparse_init(row):
+            raise StoreError(f"{self.path}: row {row} begins with weights of model.sparse_init, which are not stored; "
+                             "sweepstake export gives them")
+        if self._keeps_weights(row):
+            return self.weights(int(self.plan.at[row, "parent"]))
         if owner < 0:
             return self.theta0(row)
         snapshots = self._slab(owner, "theta_k").reshape(int(self.plan.at[owner, "snapshots"]), -1)
         return self._named(row, snapshots[int(self.plan.at[row, "theta_k_index"])])
+
+    def _keeps_weights(self, row):
+        """Did a ticket begin with its parent's trained weights?"""
+        plan = self.plan.loc[row]
+        mode = self.trials().at[int(plan["trial"]), "rewind.mode"]
+        return int(plan["round"]) > 0 and int(plan["control"]) == 0 and mode != "weights"
+
+    def _has_sparse_init(self, row):
+        """Were the initial weights scaled to the mask?"""
+        plan = self.plan.loc[row]
+        trial = self.trials().loc[int(plan["trial"])]
+        ticket = trial["prune.criterion"] == "random" or trial["model.sparse_init_tickets"]
+        acts = ticket if int(plan["control"]) == 0 else int(plan["control"]) > 1  # reinit draws weights of its own
+        return int(plan["round"]) > 0 and trial["model.sparse_init"] != "none" and bool(acts)
 
     def ticket(self, row):
         """{name: float32 array}: the start weights under the mask, what the round was trained from."""

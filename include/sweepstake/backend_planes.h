@@ -107,8 +107,8 @@ struct sw_backend_planes {
                                             struct sw_buffer *dw);
     enum sw_status (*sparse_conv_forward)(struct sw_hal *, const struct sw_sparse_conv *,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
-                                          struct sw_buffer *y);
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch, struct sw_buffer *y);
     enum sw_status (*sparse_conv_backward_data)(struct sw_hal *, const struct sw_sparse_conv *,
                                                 const struct sw_buffer *values,
                                                 const struct sw_buffer *dy, int64_t ld, int add,

@@ -72,6 +72,9 @@ void sw_arch_fini(struct sw_arch *arch);
 const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer);
 /* Its units. */
 const struct sw_param_units *sw_arch_units(const struct sw_arch *arch, int64_t layer);
+/* The values that a mask keeps (sw_net_get_survivors) into theta[parameters]; 0 where it does not. */
+void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
+                     float *theta);
 
 /* ---- initialisation ------------------------------------------------------------------------- */
 
@@ -101,6 +104,18 @@ void sw_init_weights(const struct sw_arch *arch, const struct sw_init *init, boo
 void sw_init_kept(const struct sw_arch *arch, const struct sw_init *init, bool uniform_scale,
                   uint64_t seed, enum sw_random_purpose purpose, int64_t round, const uint8_t *mask,
                   float *theta);
+
+/* Words of model.sparse_init; NULL past the end. */
+const char *sw_sparse_init_at(size_t index, const char **summary);
+/* Does it act on such a training? */
+bool sw_sparse_init_acts(const struct sw_trial_spec *spec, int64_t round, enum sw_control control);
+/* Has the trial a training that it acts on, and initial weights there? Errors: SW_CONFIG, with *key. */
+enum sw_status sw_sparse_init_check(const struct sw_trial_spec *spec,
+                                    const char **key) SW_NODISCARD;
+/* Give initial weights theta[arch->parameters], of the distribution model.init, the deviation that
+ * follows from the mask: what the mask keeps is multiplied. */
+void sw_sparse_init_scale(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                          const uint8_t *mask, float *theta);
 
 /* ---- network on a device -------------------------------------------------------------------- */
 
@@ -183,6 +198,8 @@ enum sw_status sw_net_get_logits(const struct sw_net *net, int64_t batch, float 
 const struct sw_net_param *sw_net_params(const struct sw_net *net, int64_t *n_params);
 struct sw_hal *sw_net_hal(const struct sw_net *net);
 const struct sw_arch *sw_net_arch(const struct sw_net *net); /* borrowed */
+const uint8_t *
+sw_net_mask(const struct sw_net *net); /* [arch->mask_bytes] what it keeps; borrowed */
 enum sw_layer_format sw_net_layer_format(const struct sw_net *net, int64_t layer);
 void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 

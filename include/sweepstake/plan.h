@@ -49,6 +49,25 @@ void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out);
 /* Allowed words of a registry, for messages and `show`: name `index` and its summary; NULL past the
  * end. */
 const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const char **summary);
+/* Keys that one plug-in uses beside those that all of its kind use; NULL-terminated, or NULL. */
+const char *const *sw_plan_plugin_options(enum sw_registry registry, const char *name);
+
+/* Recipes (key `recipe` of a sweep file): settings that hold unless the file or a --set says otherwise. */
+struct sw_recipe_row {
+    const char *key;   /* NULL: not in this build, `help` says what */
+    const char *value; /* as sw_spec_set reads it */
+    const char *range; /* that the recipe's source gives; or NULL */
+    const char *
+        rival; /* another key that stands for the same: when it is set, this row falls away; or NULL */
+    const char *help;
+};
+struct sw_recipe {
+    const char *name;
+    const char *summary;
+    const struct sw_recipe_row *rows; /* the last one has no help */
+};
+/* Recipe number `index`, NULL past the end. */
+const struct sw_recipe *sw_recipe_at(size_t index);
 
 /* How two plans differ, for --resume: one line per differing trial setting ("trial 3: train.batch:
  * 60 -> 64") or trial count; empty when they are the same. Text changes that change no setting are

@@ -110,10 +110,12 @@ void sw_hal_sparse_conv_free(struct sw_sparse_conv **sparse);
 int64_t sw_hal_sparse_conv_bytes(const struct sw_sparse_conv *sparse);
 int64_t sw_hal_sparse_conv_predict_bytes(enum sw_isa isa, const struct sw_conv *conv, int64_t nnz);
 
+/* `bias` not NULL: and then what sw_hal_planes_bias_activate does. */
 enum sw_status sw_hal_sparse_conv_forward(struct sw_hal *hal,
                                           const struct sw_sparse_conv *positions,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch,
                                           struct sw_buffer *y) SW_NODISCARD;
 enum sw_status sw_hal_sparse_conv_backward_data(struct sw_hal *hal,
                                                 const struct sw_sparse_conv *positions,
@@ -190,9 +192,10 @@ struct sw_pooling {
     struct sw_planes in, out;
     int64_t kernel,
         stride; /* no padding; rows and columns that do not fill a window are left out */
+    int relu;   /* 1: x comes from a ReLU, and max_pool_backward gives the gradient before that */
 };
 /* Largest value of each window. Backward: to the first largest in reading order, as PyTorch; dx is
- * written (not added to), windows may overlap. */
+ * written (not added to), windows may overlap. With `relu` dx = 0 where x <= 0. */
 enum sw_status sw_hal_max_pool(struct sw_hal *hal, const struct sw_pooling *pool,
                                const struct sw_buffer *x, int64_t ld,
                                struct sw_buffer *y) SW_NODISCARD;

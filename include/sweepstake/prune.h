@@ -10,11 +10,35 @@
 
 /* ---- criteria: one file and one line in src/prune/criteria.def each ------------------------- */
 
-/* What a criterion may look at, for one layer. Arrays of `count` elements, row order. */
+/* What a criterion looks at beside the weights. A bit set. */
+enum sw_score_need {
+    SW_NEEDS_THETA0 = 1,    /* the initial weights */
+    SW_NEEDS_REFERENCE = 2, /* weights of an earlier time: prune.sign_reference */
+    SW_NEEDS_TRAINING =
+        4,             /* weights that have trained: says nothing with prune.score_weights init */
+    SW_NEEDS_NORM = 8, /* the scale of the batch norm behind every layer that is pruned */
+    SW_NEEDS_GRADIENT = 16, /* the gradient of the loss on prune.score_samples training samples */
+    SW_NEEDS_PRODUCT = 32,  /* the Hessian times that gradient, on the same samples */
+    SW_NEEDS_FLOW = 64      /* the gradient of the flow through the network (flow.c), which is asked
+                               again prune.score_steps times on the way to the mask */
+};
+
+/* Need number `index` in words for people, with its bit; NULL past the end. */
+const char *sw_score_need_at(size_t index, unsigned *need);
+
+/* What a criterion may look at, for one layer. Arrays of `count` elements, row order, unless another length
+ * is given. What it does not need is NULL. */
 struct sw_score_input {
-    const float *weights; /* trained values; 0 where removed */
-    const float *theta0;  /* values at initialisation; NULL unless the criterion uses them */
-    int64_t count;
+    const struct sw_trial_spec *spec; /* for its options */
+    const uint8_t *mask;              /* of the kept weights */
+    const float *
+        weights; /* trained values, or initial ones with prune.score_weights init; 0 where removed */
+    const float *theta0;    /* values at initialisation, also where removed */
+    const float *reference; /* as theta0 */
+    const float *scale;     /* [rows], of batch norm */
+    const double *gradient; /* of the loss, or of the flow; 0 where removed */
+    const double *product;  /* 0 where removed */
+    int64_t count, rows;
     uint64_t seed; /* of the trial */
     int64_t round; /* the round that the new mask is for, from 1 */
     int64_t layer;
@@ -22,11 +46,13 @@ struct sw_score_input {
 struct sw_criterion {
     const char *name;
     const char *summary;
+    const char *formula;        /* of the score, for people */
     const char *source;         /* where the formula is from */
-    const char *const *options; /* keys of the prune.* fields that only it uses; NULL-terminated */
-    bool uses_theta0;
-    /* Score every element; the lowest are removed. Removed ones are ignored. */
-    void (*score)(const struct sw_score_input *input, float *scores);
+    const char *const *options; /* keys of the prune.* fields that only some use; NULL-terminated */
+    unsigned needs;             /* enum sw_score_need */
+    bool negative;              /* scores may be below zero */
+    /* Score every element; the lowest are removed. Removed ones are ignored. Errors: SW_NOMEM. */
+    enum sw_status (*score)(const struct sw_score_input *input, float *scores);
 };
 const struct sw_criterion *sw_criterion_at(size_t index);
 const struct sw_criterion *sw_criterion_find(const char *name);
@@ -35,6 +61,9 @@ const struct sw_criterion *sw_criterion_find(const char *name);
 const char *sw_scope_at(size_t index, const char **summary);
 const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
+const char *sw_score_weights_at(size_t index, const char **summary);
+const char *sw_group_score_at(size_t index, const char **summary);
+const char *sw_score_reference_at(size_t index, const char **summary);
 
 /* Ways in which layers share the pruning (prune.allocation), and the prune.* keys that only some of
  * them use (NULL: there is no such one). */
@@ -46,6 +75,17 @@ const char *const *sw_allocation_options(const char *name);
 /* The round whose trained network `round` (from 1) prunes: the one before, or with prune.schedule
  * one-shot always round 0. */
 int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round);
+/* Does a ticket come from nothing but the initial weights (prune.score_weights init, one cut, no rewinding)? Its round
+ * then has no parent. */
+bool sw_prune_is_standalone(const struct sw_trial_spec *spec);
+/* Weights that the criterion of a trial compares signs with. */
+enum sw_score_reference {
+    SW_REFERENCE_NONE,
+    SW_REFERENCE_THETA0,
+    SW_REFERENCE_THETA_K, /* those that tickets rewind to; theta0 when that is step 0 */
+    SW_REFERENCE_BEFORE   /* those that the parent's parent ended with; theta0 without one */
+};
+enum sw_score_reference sw_prune_reference(const struct sw_trial_spec *spec);
 
 /* Counts are of groups, which are what prune.granularity removes as one, and are the same for every
  * schedule, which says how a round gets there. A pool is a layer; with scope global, all layers, but for
@@ -145,13 +185,33 @@ struct sw_prune_report {
     int64_t held_at[SW_MAX_LAYERS];
 };
 
+/* What is beside the parent's weights. What sw_prune_needs does not name may be NULL. */
+struct sw_prune_source {
+    const float *theta0;    /* [parameters] */
+    const float *reference; /* [parameters] */
+    struct sw_hal *hal;     /* where gradients are taken */
+    const struct sw_data *data;
+    void (*alive)(void *context); /* called while scores are being computed; may be NULL */
+    void *context;
+};
+/* enum sw_score_need of a trial's criterion, and SW_NEEDS_THETA0 where prune.score_weights says so. */
+unsigned sw_prune_needs(const struct sw_trial_spec *spec);
+/* Memory that these take beside the weights, in the prune for `round`; 0 for most criteria. */
+int64_t sw_prune_bytes(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                       enum sw_isa isa);
+/* Training samples that gradients are taken on. */
+int64_t sw_prune_samples(const struct sw_trial_spec *spec, int64_t classes);
+
 /* The whole step: from the parent's trained survivors and mask to the mask of `round`.
- *   parent_mask, mask  arch->mask_bytes; parent_survivors in sw_net_get_survivors' order;
- *   theta0 float[parameters].
- * The score of a group is the mean of the criterion's over its kept weights (of a unit: over its
- * incoming ones). Errors: SW_NOMEM, SW_CONFIG (unknown criterion), SW_INTERNAL (the parent keeps
- * less than this round has to). */
+ *   parent_mask, mask  arch->mask_bytes; parent_survivors in sw_net_get_survivors' order, NULL with
+ *   prune.score_weights init; source NULL for a criterion that needs nothing.
+ * The score of a group is made of the criterion's over its kept weights (of a unit: over its incoming ones, of
+ * a channel over its outgoing ones) as prune.group_score says; of units that several layers make it is the
+ * mean over the layers. Gradients are those of the parent's network: what was removed has none, and never
+ * returns, but for a conversion, in which it scores 0. The same bits for any number of threads. Errors: SW_NOMEM, SW_CONFIG (unknown criterion),
+ * SW_INTERNAL (the parent keeps less than this round has to; a source that is missing), SW_UNSUPPORTED (the
+ * flow through the network is no finite number), those of the device. */
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0, uint8_t *mask,
-                              struct sw_prune_report *report) SW_NODISCARD;
+                              const float *parent_survivors, const struct sw_prune_source *source,
+                              uint8_t *mask, struct sw_prune_report *report) SW_NODISCARD;

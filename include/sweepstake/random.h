@@ -19,7 +19,8 @@ enum sw_random_purpose {
     SW_RANDOM_SHUFFLE = 8,   /* order of the shuffle control; stream = round << 32 | layer */
     SW_RANDOM_SCALE = 9,     /* batch-norm scales at initialisation; stream = parameter number */
     SW_RANDOM_AUGMENT = 10,  /* how a training image is shown; stream = epoch, index = sample */
-    SW_RANDOM_DROPOUT = 11   /* kept by dropout; stream = step << 16 | layer, index = element / 4 */
+    SW_RANDOM_DROPOUT = 11,  /* kept by dropout; stream = step << 16 | layer, index = element / 4 */
+    SW_RANDOM_SCORE = 12     /* training samples that criteria look at; stream = round */
 };
 
 /* Four independent 32-bit numbers. */

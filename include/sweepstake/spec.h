@@ -57,7 +57,14 @@ enum sw_registry {
     SW_REGISTRY_ALLOCATION,
     SW_REGISTRY_SIGNIN_BUFFERS,
     SW_REGISTRY_SIGNIN_ROUNDS,
-    SW_REGISTRY_SIGN_REFERENCE
+    SW_REGISTRY_SCORE_WEIGHTS,
+    SW_REGISTRY_GROUP_SCORE,
+    SW_REGISTRY_SCORE_REFERENCE,
+    SW_REGISTRY_SIGN_REFERENCE,
+    SW_REGISTRY_LR_RULE,
+    SW_REGISTRY_REWIND,
+    SW_REGISTRY_CLIP,
+    SW_REGISTRY_SPARSE_INIT
 };
 
 #define SW_TYPE_INT(member) int64_t member;
@@ -180,6 +187,21 @@ struct sw_round_record {
     struct sw_round_measured measured;
 };
 
+/* What the monitor `signs` says of a layer. Shares are NaN, and numbers -1, where it did not watch. A
+ * weight of zero has the last sign that it had. An epoch that a training ends in counts as one. */
+struct sw_sign_figures {
+    double flips_theta0;   /* share of the weights with another sign than at initialisation */
+    double flips_rewind;   /* the same, than when the training began */
+    double flip_rate;      /* the same, than one epoch before */
+    int64_t flips;         /* that, summed over epochs, in weights */
+    double aligned_theta0; /* share of the sum of magnitudes with the sign of initialisation */
+    double aligned_rewind; /* the same, with the sign that the training began with */
+    int64_t settled;       /* epoch after which the flip rate stayed below 0.1 %; -1: it did not */
+    double factor_least;   /* Sign-In: the least u^2 - w^2 before the last reset */
+    double factor_median;  /* the median of u^2 - w^2 then */
+    double factor_low; /* share of weights whose u^2 - w^2 was below a tenth of signin.beta then */
+};
+
 /* One row of /layers: a prunable layer of a finished round. */
 struct sw_layer_record {
     char name[32];        /* "fc1.weight" */
@@ -189,7 +211,12 @@ struct sw_layer_record {
     double weight_norm;   /* L2 norm of the trained survivors */
     double gradient_norm; /* L2 norm of the last watched gradient; NaN when unwatched */
     double gradient_rms;  /* that norm over sqrt(nnz) */
+    double clipped;       /* share of steps whose gradient was clipped; NaN without train.clip */
     char format[8];       /* "dense", "csr", "bsr8" */
+    struct sw_sign_figures signs;
+    int64_t factor_unbalanced; /* Sign-In: steps in which u^2 - w^2 of a weight fell below zero */
+    int64_t factor_flipped;    /* Sign-In: steps in which the u of a weight changed its sign */
+    int64_t sign_forced;       /* signs that sign.seed_force changed */
 };
 
 /* One row of /curves: an evaluation along a training. */

@@ -115,9 +115,10 @@ struct sw_round_plan {
     int64_t arch;    /* index into sweep->archs */
     int64_t data;    /* index into sweep->datas */
     int64_t theta0_owner; /* row that writes its initial weights (its own row, or an earlier one) */
-    int64_t rewind_to;    /* step that its training begins with; 0 from initial weights */
+    int64_t rewind_to;    /* step that its training begins with; 0 from the start of the schedule */
     int64_t theta_k_owner; /* row that writes the weights it begins with: its round 0; -1 when
-                              those are its initial weights */
+                              those are its initial weights, or its parent's trained ones
+                              (sw_round_keeps_weights) */
     int64_t theta_k_index; /* which of that row's snapshots; -1 when none */
     int64_t snapshots;     /* weights that this row keeps for others to rewind to */
     int64_t mask_owner;    /* row that writes its mask: its own, or the ticket's for a control that
@@ -145,7 +146,11 @@ struct sw_sweep {
     size_t text_bytes;
     char *overrides;         /* "key=value\n" per --set, in order; owned, "" when none */
     struct sw_digest digest; /* of text and overrides */
-    char *canonical; /* canonical text of every trial, for comparing plans on resume; owned */
+    char recipe[32];         /* "" without one */
+    char *
+        recipe_report; /* one line per row of the recipe: what it set ("key: value"), what overrode it
+                            ("key: value -> other by line 7"), what is unavailable; owned, or NULL */
+    char *canonical;   /* canonical text of every trial, for comparing plans on resume; owned */
     int64_t n_trials;
     struct sw_trial_spec *trials; /* owned */
     int64_t n_archs;
@@ -169,6 +174,10 @@ void sw_sweep_fini(struct sw_sweep *sweep);
 /* Row of a trial's training, -1 when it has none. */
 int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
                      enum sw_control control);
+
+/* Does a round begin with its parent's trained weights (rewind.mode learning-rate, fine-tune)? Its
+ * theta_k_owner is -1 then, and rewind_to is its place in the schedule only. */
+bool sw_round_keeps_weights(const struct sw_trial_spec *spec, const struct sw_round_plan *round);
 
 /* Bytes of one element of a section. */
 size_t sw_section_element_bytes(enum sw_section section);
@@ -243,8 +252,11 @@ struct sw_round_task {
     struct sw_data_info data;
     int64_t n_layers;
     int64_t kept[SW_MAX_LAYERS];        /* weights each layer keeps in this round, or at most */
-    int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them for round 0 */
+    int64_t parent_kept[SW_MAX_LAYERS]; /* the same for the parent; all of them without one */
+    int64_t grandparent; /* row of the parent's parent, when the criterion asks for it; else -1 */
+    int64_t grandparent_kept[SW_MAX_LAYERS]; /* as parent_kept */
+    int64_t dense_row;                       /* of round 0 of its trial */
+    int64_t dense_points;                    /* evaluations of that */
     int64_t
         snapshot_step[SW_SNAPSHOTS_MAX]; /* steps whose weights this round keeps, plan.snapshots */
-    int64_t dense_row;                   /* of round 0 of its trial */
 };

@@ -62,9 +62,51 @@ const struct sw_lr_schedule *sw_lr_schedule_find(const char *name);
  * over the first ceil(fraction * steps) steps. */
 double sw_lr_at(const struct sw_trial_spec *spec, int64_t step, int64_t steps, int64_t epoch_steps);
 
+/* ---- rounds that are pruned (sparse.c) -------------------------------------------------------- */
+
+/* Words of train.sparse.lr_rule and rewind.mode; NULL past the end. */
+const char *sw_lr_rule_at(size_t index, const char **summary);
+const char *sw_rewind_mode_at(size_t index, const char **summary);
+
+/* The settings that a training of `round` has: those of the trial for round 0, for others with what
+ * train.sparse and rewind.mode make of batch, weight decay, warmup, length and rate. All functions here
+ * that take a spec mean one of a round; `images` are the training images. */
+void sw_train_round_spec(const struct sw_trial_spec *spec, int64_t round, int64_t images,
+                         struct sw_trial_spec *out);
+/* Do the settings of pruned rounds fit together? Errors: as of sw_train_check. */
+enum sw_status sw_train_check_sparse(const struct sw_trial_spec *spec,
+                                     const char **key) SW_NODISCARD;
+
+/* What a prune did, as far as a learning rate may follow from it. */
+struct sw_lr_prune {
+    double left;         /* kept share of all prunable weights */
+    double removed;      /* share of the parent's kept weights that was removed */
+    double norm_before;  /* L2 norm of the parent's trained prunable weights */
+    double norm_removed; /* the same of those that were removed */
+    int64_t steps;       /* of this training */
+    int64_t dense_steps; /* of the dense one */
+};
+/* Factor of train.sparse.lr_rule on all rates of a pruned round. Exact arithmetic and roots only: the
+ * same bits everywhere. */
+double sw_lr_rule_factor(const struct sw_trial_spec *spec, const struct sw_lr_prune *prune);
+/* Does the rule treat layers differently? Then factors[arch->n_params] from the weights that each layer
+ * keeps: smupar's 1 / density for the weights of hidden layers, 1 for all else. */
+bool sw_lr_rule_scales_layers(const struct sw_trial_spec *spec);
+void sw_lr_rule_layers(const struct sw_arch *arch, const int64_t *kept, double *factors);
+
 /* Are optimizer and schedule known, and do their settings fit together? Errors: SW_CONFIG, with
  * *key the setting to look at. */
 enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key) SW_NODISCARD;
+
+/* ---- clipping (clip.c) ------------------------------------------------------------------------ */
+
+struct sw_clip_kind {
+    const char *name;
+    const char *summary;
+    const char *const *options; /* as of struct sw_optimizer, of train.clip */
+};
+const struct sw_clip_kind *sw_clip_kind_at(size_t index);
+const struct sw_clip_kind *sw_clip_kind_find(const char *name);
 
 /* ---- Sign-In and signs ---------------------------------------------------------------------- */
 
@@ -118,6 +160,8 @@ struct sw_train_extent sw_train_extent_of(const struct sw_trial_spec *spec, int6
 /* Bytes of optimizer state, factors included. */
 int64_t sw_train_state_bytes(const struct sw_trial_spec *spec,
                              const struct sw_train_extent *extent);
+/* Bytes of gradients that are added up. */
+int64_t sw_train_accumulator_bytes(const struct sw_trial_spec *spec, int64_t survivors);
 
 /* ---- training ------------------------------------------------------------------------------- */
 
@@ -125,6 +169,8 @@ int64_t sw_train_state_bytes(const struct sw_trial_spec *spec,
  * activations take more room than a training step may. A net that is evaluated has at least this max_batch. */
 #define SW_EVALUATE_BATCH 256
 int64_t sw_train_evaluate_batch(const struct sw_arch *arch);
+/* Samples of one pass of a training step: train.batch, or a part of it with train.accumulate. */
+int64_t sw_train_part(const struct sw_trial_spec *spec);
 /* max_batch of a net that is trained and evaluated. */
 int64_t sw_train_max_batch(const struct sw_trial_spec *spec, const struct sw_arch *arch);
 
@@ -147,6 +193,8 @@ struct sw_train_hooks {
     /* The training begins with this step: learning rates and the order of the samples are those of
      * step first_step and on, the optimizer starts anew. 0 for a whole training. */
     int64_t first_step;
+    /* Factors on the learning rate of each parameter, [n_params]; NULL: none. */
+    const double *lr_factors;
     /* The weights train as products of two factors. */
     bool factored;
     /* Before factors of a parameter are split anew, other than at the start; `step` steps are done. */
@@ -159,8 +207,11 @@ struct sw_train_hooks {
 
 struct sw_train_outcome {
     double train_seconds, evaluate_seconds;
-    int64_t optimizer_bytes; /* device memory of the optimizer state */
-    int64_t points;          /* curve points written; fewer than planned when it diverged */
+    int64_t optimizer_bytes;              /* device memory of the optimizer state */
+    int64_t accumulator_bytes;            /* of gradients that are added up */
+    int64_t watched_steps;                /* steps that train.clip looked at; 0 without */
+    int64_t clipped_steps[SW_MAX_LAYERS]; /* of those it clipped, per layer */
+    int64_t points; /* curve points written; fewer than planned when it diverged */
     struct sw_sign_events events[SW_MAX_LAYERS];
 };
 
@@ -181,14 +232,15 @@ enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
 
 /* All that a training carries from one step to the next, in one piece of plain memory:
  *     header | curve so far | trained values of the survivors | optimizer states of the survivors |
- *     factors of the weights and the states of the second ones | events of the layers
+ *     factors of the weights and the states of the second ones | events of the layers | clipping
  * What stays the same during a training (settings, data, mask) is not part of it. A training that
  * is restored goes on as if it had never been interrupted, to the bit. */
 
-/* Bytes of the state of such a training after that many evaluations. */
+/* Bytes of the state of such a training after that many evaluations, but for clipping; and of clipping. */
 int64_t sw_train_saved_bytes(const struct sw_trial_spec *spec, const struct sw_train_extent *extent,
                              int64_t points);
-/* The same for a running training, now. */
+int64_t sw_train_clip_bytes(const struct sw_trial_spec *spec, int64_t n_layers);
+/* All of it for a running training, now. */
 int64_t sw_train_bytes_now(const struct sw_training *training);
 /* Take the state out, into exactly sw_train_bytes_now bytes. Errors: SW_INTERNAL (other `bytes`);
  * those of downloads. */

@@ -82,7 +82,7 @@ enum sw_status sw_bench_prune(const struct sw_arch *arch, const char *granularit
     if (sw_prune_is_pattern(&spec) && fabs(sparsity - pattern) > 0.02)
         return SW_FAIL(SW_CONFIG, "granularity %s of %s has sparsity %.3g, not %g", granularity,
                        arch->model, pattern, sparsity);
-    return sw_prune_round(&spec, arch, 1, mask, theta, theta, mask, &report);
+    return sw_prune_round(&spec, arch, 1, mask, theta, NULL, mask, &report);
 }
 
 static int compare(const void *a, const void *b) {

@@ -8,7 +8,7 @@ static struct sw_buffer *dense_weights(const struct sw_bench_layer *layer) {
 static enum sw_status forward(const struct sw_bench_layer *layer) {
     if (layer->conv_positions != NULL)
         return sw_hal_sparse_conv_forward(layer->hal, layer->conv_positions, layer->values,
-                                          layer->x, layer->ld, layer->scratch, layer->y);
+                                          layer->x, NULL, layer->ld, 0, layer->scratch, layer->y);
     if (layer->dense != NULL)
         SW_TRY(sw_hal_sparse_scatter(layer->hal, layer->positions, layer->values, layer->dense));
     return sw_hal_conv_forward(layer->hal, &layer->conv, dense_weights(layer), layer->x, layer->ld,

@@ -63,21 +63,6 @@ cleanup:
     return status;
 }
 
-/* Trained survivors into the places that the mask keeps. */
-static void scatter(struct sw_bench_ticket *ticket, const float *survivors) {
-    for (int64_t p = 0; p < ticket->arch.n_params; p++) {
-        const struct sw_param *param = &ticket->arch.params[p];
-        float *theta = ticket->theta + param->offset;
-        if (param->prunable) {
-            survivors += sw_mask_scatter(ticket->mask + param->mask_offset, param->count, survivors,
-                                         theta);
-            continue;
-        }
-        memcpy(theta, survivors, (size_t) param->count * sizeof *theta);
-        survivors += param->count;
-    }
-}
-
 static int64_t count_survivors(const struct sw_bench_ticket *ticket) {
     int64_t n = ticket->arch.parameters - ticket->arch.prunable;
     for (int64_t l = 0; l < ticket->arch.n_layers; l++) {
@@ -117,7 +102,7 @@ enum sw_status sw_bench_load_ticket(struct sw_store *store, int64_t row,
     memset(&ticket, 0, sizeof ticket);
     enum sw_status status = load(store, plan, &ticket, &survivors);
     if (status == SW_OK) {
-        scatter(&ticket, survivors);
+        sw_arch_scatter(&ticket.arch, ticket.mask, survivors, ticket.theta);
         apply_mask(&ticket);
         *out = ticket;
     } else {

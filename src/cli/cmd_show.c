@@ -1,113 +1,20 @@
 /* sweepstake show: what this build has. */
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "show.h"
 #include "sweepstake/monitor.h"
 #include "sweepstake/plan.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/text.h"
 #include "sweepstake/train.h"
 
-/* ---- keys ---------------------------------------------------------------------------------------------- */
-
-static const char *kind_name(enum sw_field_kind kind) {
-    switch (kind) {
-    case SW_KIND_INT:
-        return "whole number";
-    case SW_KIND_REAL:
-        return "number";
-    case SW_KIND_BOOL:
-        return "true or false";
-    case SW_KIND_TEXT:
-        return "text";
-    case SW_KIND_NAME:
-        return "word";
-    case SW_KIND_NAMES:
-        return "list of words";
-    case SW_KIND_SHAPE:
-        return "shape";
-    case SW_KIND_NUMBERS:
-        return "list of numbers";
-    }
-    return "";
-}
-
-static enum sw_status add_words(enum sw_registry registry, struct sw_text *out) {
-    const char *word = NULL, *summary = NULL;
-    for (size_t i = 0; (word = sw_plan_registry_word(registry, i, &summary)) != NULL; i++)
-        SW_TRY(sw_text_add(out, "%s%s", i == 0 ? "" : " | ", word));
-    return SW_OK;
-}
-
-/* "0 .. 1", "1 .. 1000 epochs", "adam | sgd", "" for free text. */
-static enum sw_status add_allowed(const struct sw_field *field, struct sw_text *out) {
-    if (field->registry != SW_REGISTRY_NONE) return add_words(field->registry, out);
-    if (field->kind == SW_KIND_TEXT) return SW_OK;
-    if (field->kind == SW_KIND_BOOL) return sw_text_add(out, "true | false");
-    const char *blank = field->unit[0] != '\0' ? " " : "";
-    if (field->kind == SW_KIND_REAL || field->kind == SW_KIND_NUMBERS)
-        return sw_text_add(out, "%.7g .. %.7g%s%s", field->lowest, field->highest, blank,
-                           field->unit);
-    return sw_text_add(out, "%.0f .. %.0f%s%s", field->lowest, field->highest, blank, field->unit);
-}
-
-static enum sw_status add_key(struct sw_cli_table *table, const struct sw_field *field) {
-    struct sw_text allowed = {0};
-    enum sw_status status = add_allowed(field, &allowed);
-    bool list = field->kind == SW_KIND_NAMES || field->kind == SW_KIND_NUMBERS;
-    const char *preset = field->preset[0] != '\0'      ? field->preset
-                         : list                        ? "[]"
-                         : field->kind == SW_KIND_TEXT ? "\"\""
-                                                       : "null";
-    const char *words[] = {field->key, kind_name(field->kind), preset, sw_text_get(&allowed),
-                           field->help};
-    if (status == SW_OK) status = sw_cli_table_row(table, words);
-    sw_text_fini(&allowed);
-    return status;
-}
-
-static const char *const key_head[] = {"key", "type", "default", "allowed", "meaning"};
-
-static enum sw_status show_keys(void) {
-    struct sw_cli_table table = {.columns = 5};
-    size_t n = 0;
-    const struct sw_field *fields = sw_spec_fields(&n);
-    enum sw_status status = sw_cli_table_row(&table, key_head);
-    for (size_t i = 0; i < n && status == SW_OK; i++)
-        status = add_key(&table, &fields[i]);
-    if (status == SW_OK) {
-        sw_cli_table_print(&table, "");
-        printf("\nBeside these: sweep (name), store (path of the store), grid (a map from keys to "
-               "lists of values; a trial for each combination).\n");
-    }
-    sw_cli_table_fini(&table);
-    return status;
-}
-
 /* ---- registries ------------------------------------------------------------------------------------------ */
-
-/* The keys that one implementation uses, below its line. */
-static enum sw_status print_options(const char *const *keys) {
-    struct sw_cli_table table = {.columns = 5};
-    enum sw_status status = SW_OK;
-    for (; keys != NULL && *keys != NULL && status == SW_OK; keys++) {
-        const struct sw_field *field = sw_spec_find_field(*keys);
-        if (field == NULL)
-            status = SW_FAIL(SW_INTERNAL, "option '%s' is no key of the sweep file", *keys);
-        else
-            status = add_key(&table, field);
-    }
-    if (status == SW_OK) sw_cli_table_print(&table, "    ");
-    sw_cli_table_fini(&table);
-    return status;
-}
 
 static enum sw_status print_entry(const char *name, const char *summary, const char *const *keys) {
     printf("%-16s  %s\n", name, summary);
-    return print_options(keys);
+    return sw_cli_show_options(keys);
 }
 
 /* Registries that have words and summaries only. */
@@ -140,11 +47,15 @@ static enum sw_status show_data(void) {
 static enum sw_status show_criteria(void) {
     const struct sw_criterion *criterion = NULL;
     for (size_t i = 0; (criterion = sw_criterion_at(i)) != NULL; i++) {
-        SW_TRY(print_entry(criterion->name, criterion->summary, criterion->options));
-        if (criterion->source != NULL && *criterion->source != '\0')
-            printf("    source: %s\n", criterion->source);
+        printf("%-22s  %s\n", criterion->name, criterion->summary);
+        sw_cli_show_criterion(criterion);
+        SW_TRY(sw_cli_show_options(criterion->options));
     }
     return SW_OK;
+}
+
+static enum sw_status show_keys(void) {
+    return sw_cli_show_keys();
 }
 
 static enum sw_status show_allocations(void) {
@@ -194,8 +105,25 @@ static enum sw_status show_granularities(void) {
 static enum sw_status show_formats(void) {
     return print_words(SW_REGISTRY_FORMAT);
 }
+static enum sw_status show_group_scores(void) {
+    return print_words(SW_REGISTRY_GROUP_SCORE);
+}
 static enum sw_status show_controls(void) {
     return print_words(SW_REGISTRY_CONTROL);
+}
+
+static enum sw_status show_recipes(void) {
+    const struct sw_recipe *recipe = NULL;
+    for (size_t i = 0; (recipe = sw_recipe_at(i)) != NULL; i++) {
+        printf("%s%s: %s\n", i > 0 ? "\n" : "", recipe->name, recipe->summary);
+        for (const struct sw_recipe_row *row = recipe->rows; row->help != NULL; row++)
+            if (row->key == NULL)
+                printf("  unavailable: %s\n", row->help);
+            else
+                printf("  %-30s %-16s %-12s %s\n", row->key, row->value,
+                       row->range != NULL ? row->range : "", row->help);
+    }
+    return SW_OK;
 }
 
 static enum sw_status show_schema(void) {
@@ -223,7 +151,9 @@ static enum sw_status show_schema(void) {
     X(allocations, "how the layers share the pruning (prune.allocation) and the keys of each")     \
     X(granularities, "what is removed as one (prune.granularity)")                                 \
     X(formats, "how pruned layers store their weights (train.format)")                             \
-    X(controls, "trainings beside every ticket (control)")
+    X(recipes, "named sets of settings (recipe)")                                                  \
+    X(controls, "trainings beside every ticket (control)")                                         \
+    X(group_scores, "scores of blocks and units (prune.group_score)")
 
 struct topic {
     const char *name, *summary;
@@ -236,25 +166,32 @@ static const struct topic topics[] = {
 };
 enum { N_TOPICS = sizeof topics / sizeof *topics };
 
-static const struct topic *find_topic(struct argp_state *state, const char *name) {
-    const char *names[N_TOPICS];
-    for (size_t i = 0; i < N_TOPICS; i++) {
+static const struct topic *find_topic(const char *name) {
+    for (size_t i = 0; i < N_TOPICS; i++)
         if (strcmp(topics[i].name, name) == 0) return &topics[i];
-        names[i] = topics[i].name;
-    }
-    const char *nearest = sw_text_nearest(name, names, N_TOPICS);
-    argp_error(state, "unknown topic '%s'%s%s%s", name, nearest != NULL ? ": did you mean '" : "",
-               nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
     return NULL;
 }
 
+/* Topics, keys and entries that are spelled nearly like it. */
+static error_t fail_unknown(struct argp_state *state, const char *name) {
+    const char *names[N_TOPICS + 1];
+    for (size_t i = 0; i < N_TOPICS; i++)
+        names[i] = topics[i].name;
+    names[N_TOPICS] = sw_cli_nearest_entry(name);
+    const char *nearest = sw_text_nearest(name, names, N_TOPICS + (names[N_TOPICS] != NULL));
+    return SW_CLI_WRONG(state, "unknown topic '%s'%s%s%s", name,
+                        nearest != NULL ? ": did you mean '" : "", nearest != NULL ? nearest : "",
+                        nearest != NULL ? "'?" : "");
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
-    const struct topic **topic = state->input;
+    const char **name = state->input;
     switch (key) {
     case ARGP_KEY_ARG:
-        if (*topic != NULL) return SW_CLI_WRONG(state, "one topic only, not also '%s'", arg);
-        *topic = find_topic(state, arg);
-        return *topic != NULL ? 0 : EINVAL;
+        if (*name != NULL) return SW_CLI_WRONG(state, "one topic only, not also '%s'", arg);
+        if (find_topic(arg) == NULL && !sw_cli_has_entry(arg)) return fail_unknown(state, arg);
+        *name = arg;
+        return 0;
     case ARGP_KEY_NO_ARGS:
         return SW_CLI_WRONG(state, "which topic?");
     default:
@@ -263,12 +200,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 }
 
 int sw_cli_show(int argc, char **argv) {
-    char doc[2048] = "Show what this build has.\vTopics:\n";
+    char doc[2048] =
+        "Show what this build has, or what one thing is: a criterion, a model, a key, ..."
+        "\vTopics (or NAME, one of what they list):\n";
     for (size_t i = 0; i < N_TOPICS; i++)
         sw_cli_add_topic(doc, sizeof doc, topics[i].name, topics[i].summary);
-    const struct argp argp = {.parser = parse_option, .args_doc = "TOPIC", .doc = doc};
-    const struct topic *topic = NULL;
-    sw_cli_parse(&argp, argc, argv, &topic);
-    enum sw_status status = topic->show();
+    const struct argp argp = {.parser = parse_option, .args_doc = "TOPIC|NAME", .doc = doc};
+    const char *name = NULL;
+    sw_cli_parse(&argp, argc, argv, &name);
+    const struct topic *topic = find_topic(name);
+    enum sw_status status = topic != NULL ? topic->show() : sw_cli_show_entry(name);
     return status == SW_OK ? 0 : sw_cli_fail(status);
 }

@@ -7,6 +7,7 @@
 #include "sweepstake/bench.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/prune.h"
+#include "sweepstake/train.h"
 
 /* Rates of one network, batch size and way to store weights, in FLOP/s, at a few shares of kept weights.
  */
@@ -70,18 +71,19 @@ static bool is_same(const struct rates *a, const struct rates *b) {
 static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                                  enum sw_isa isa, struct rates *known, int *n,
                                  const struct rates **out) {
-    struct sw_trial_spec stage;
-    const struct sw_trial_spec *spec = &stage;
-    sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
-    struct rates wanted = {.arch = round->arch, .batch = spec->train_batch};
-    sw_prune_storage(spec, SW_CONTROL_TICKET, &wanted.storage);
+    struct sw_trial_spec spec, stage;
+    sw_train_round_spec(&sweep->trials[round->trial], round->round, sweep->datas[round->data].train,
+                        &spec);
+    sw_prune_stage(&spec, round->round, &stage);
+    struct rates wanted = {.arch = round->arch, .batch = spec.train_batch};
+    sw_prune_storage(&stage, SW_CONTROL_TICKET, &wanted.storage);
     *out = NULL;
     for (int i = 0; i < *n; i++)
         if (is_same(&known[i], &wanted)) *out = &known[i];
     if (*out != NULL || *n == MAX_NETWORKS || round->rank_bytes > MAX_BYTES) return SW_OK;
     struct rates *slot = &known[*n];
     *slot = wanted;
-    SW_TRY(measure(&sweep->archs[round->arch], spec, isa, slot));
+    SW_TRY(measure(&sweep->archs[round->arch], &spec, isa, slot));
     (*n)++;
     *out = slot;
     return SW_OK;

@@ -17,6 +17,9 @@ void sw_cli_plan_print_json(const struct sw_cli_plan_report *report) {
     json_t *json = json_object();
     json_object_set_new(json, "name", sw_cli_json_text(sweep->name));
     json_object_set_new(json, "store", sw_cli_json_text(sweep->store));
+    json_object_set_new(json, "recipe", sw_cli_json_text(sweep->recipe));
+    if (sweep->recipe_report != NULL)
+        json_object_set_new(json, "recipe_report", sw_cli_json_text(sweep->recipe_report));
     json_object_set_new(json, "trials", json_integer(cost->trials));
     json_object_set_new(json, "rounds", json_integer(cost->rounds));
     json_object_set_new(json, "shared_rounds", json_integer(cost->shared_rounds));
@@ -62,6 +65,17 @@ static void print_axis(const struct sw_sweep *sweep, const struct sw_field *fiel
             printf("%s %s", n > 1 ? "," : "", *value != '\0' ? value : "(empty)");
     }
     printf("%s\n", n == VALUES_SHOWN ? ", ..." : "");
+}
+
+/* Each line of the recipe's report below its name. */
+static void print_recipe(const struct sw_sweep *sweep) {
+    const char *line = sweep->recipe_report;
+    if (line == NULL) return;
+    printf("  %-11s%s\n", "recipe", sweep->recipe);
+    for (const char *end; *line != '\0'; line = end + 1) {
+        end = strchr(line, '\n');
+        printf("  %-11s%.*s\n", "", (int) (end - line), line);
+    }
 }
 
 static void print_axes(const struct sw_sweep *sweep) {
@@ -206,6 +220,7 @@ enum sw_status sw_cli_plan_print_text(const struct sw_cli_plan_report *report) {
     const struct sw_plan_cost *cost = &report->cost;
     printf("sweep        %s (%s)\n", sweep->name, report->path);
     printf("trials       %lld\n", (long long) cost->trials);
+    print_recipe(sweep);
     print_axes(sweep);
     printf("rounds       %lld distinct trainings; %lld more are shared between trials\n",
            (long long) cost->rounds, (long long) cost->shared_rounds);

@@ -156,14 +156,15 @@ static void fill_ahead(const struct making *m, struct sw_conv_visit *visits, int
 }
 
 /* Visits of one block; returns where they end. All channels of results have one in the first block of a
- * part, which sets their sums. */
+ * part, which sets their sums, and those of outputs in the last one, which adds the bias. */
 static struct sw_conv_visit *fill_block(struct making *m, int64_t block, int32_t *first,
                                         struct sw_conv_visit *visits) {
     const int64_t rows = m->to->channels, within = block % m->tiles->blocks;
+    const int64_t last = m->tiles->blocks - 1;
     int32_t *next = m->next + block * rows;
     int64_t n = 0;
     for (int64_t r = 0; r < rows; r++)
-        if (next[r] > 0 || within == 0)
+        if (next[r] > 0 || within == 0 || (m->to == &m->conv->out && within == last))
             visits[n++] = (struct sw_conv_visit){.row = (int32_t) r, .count = next[r]};
     qsort(visits, (size_t) n, sizeof *visits, compare_visits);
     for (int64_t i = 0; i < n; i++) {

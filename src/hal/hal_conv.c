@@ -166,15 +166,21 @@ static enum sw_status check_sparse_scratch(const struct sw_sparse_conv *position
 enum sw_status sw_hal_sparse_conv_forward(struct sw_hal *hal,
                                           const struct sw_sparse_conv *positions,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
-                                          struct sw_buffer *y) {
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch, struct sw_buffer *y) {
     SW_TRY(check_positions(hal, positions));
     SW_TRY(sw_hal_check_input(hal, values, "values", positions->nnz, 1, sizeof(float)));
     SW_TRY(sw_hal_check_planes_input(hal, x, "x", &positions->conv.in, ld));
     SW_TRY(sw_hal_check_planes_output(hal, y, "y", &positions->conv.out, ld, values, x));
+    if (bias != NULL) {
+        SW_TRY(
+            sw_hal_check_input(hal, bias, "bias", positions->conv.out.channels, 1, sizeof(float)));
+        SW_TRY(sw_hal_check_planes_output(hal, y, "y", &positions->conv.out, ld, bias, NULL));
+    }
     SW_TRY(
         check_sparse_scratch(positions, ld, scratch, (const struct sw_buffer *[]){values, x, y}));
-    return hal->backend->planes->sparse_conv_forward(hal, positions, values, x, ld, scratch, y);
+    return hal->backend->planes->sparse_conv_forward(hal, positions, values, x, bias, ld, relu,
+                                                     scratch, y);
 }
 
 enum sw_status sw_hal_sparse_conv_backward_data(struct sw_hal *hal,

@@ -1,9 +1,11 @@
 /* Weights that are products of two factors: argument checks. */
 #include "check.h"
 
+#define N_ARRAYS 8
+
 /* Every array is there once: kernels write each while they read the others. */
-static enum sw_status check_distinct(const struct sw_buffer *const *buffers, int n) {
-    for (int i = 0; i < n; i++)
+static enum sw_status check_distinct(const struct sw_buffer *const buffers[N_ARRAYS]) {
+    for (int i = 0; i < N_ARRAYS; i++)
         for (int j = 0; j < i; j++)
             if (buffers[i] != NULL && buffers[i] == buffers[j])
                 return SW_FAIL(SW_INTERNAL, "two of the arrays of factors are one buffer, %s",
@@ -22,14 +24,14 @@ static enum sw_status check_pair(struct sw_hal *hal, const char *role, int64_t n
 
 static enum sw_status check_factors(struct sw_hal *hal, const struct sw_factors *f,
                                     const struct sw_buffer *g) {
-    const struct sw_buffer *buffers[] = {f->theta,   f->u,        f->w,        f->first_u,
-                                         f->first_w, f->second_u, f->second_w, g};
+    const struct sw_buffer *const buffers[N_ARRAYS] = {
+        f->theta, f->u, f->w, f->first_u, f->first_w, f->second_u, f->second_w, g};
     SW_TRY(sw_hal_check_output(hal, f->theta, "theta", f->n, 1, sizeof(float), f->u, f->w));
     if (f->u == NULL) return SW_FAIL(SW_INTERNAL, "there are no factors");
     SW_TRY(check_pair(hal, "a factor", f->n, f->u, f->w));
     SW_TRY(check_pair(hal, "the first moment", f->n, f->first_u, f->first_w));
     SW_TRY(check_pair(hal, "the second moment", f->n, f->second_u, f->second_w));
-    return check_distinct(buffers, sizeof buffers / sizeof *buffers);
+    return check_distinct(buffers);
 }
 
 static enum sw_status check_step(struct sw_hal *hal, const struct sw_factors *f,

@@ -30,6 +30,15 @@ static enum sw_status find_named(const char *name, const struct sw_monitor **out
     return SW_OK;
 }
 
+bool sw_monitors_need_dense(const char *names) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = sw_monitor_find(name);
+        if (monitor != NULL && monitor->needs_dense) return true;
+    }
+    return false;
+}
+
 enum sw_status sw_watch_backward(struct sw_watch *watch, const char *names, struct sw_net *net,
                                  int64_t step, double loss) {
     char name[32];
@@ -51,6 +60,37 @@ enum sw_status sw_watch_evaluation(struct sw_watch *watch, const char *names, st
         if (monitor->after_evaluation != NULL) SW_TRY(monitor->after_evaluation(watch, net, point));
     }
     return SW_OK;
+}
+
+enum sw_status sw_watch_epoch(struct sw_watch *watch, const char *names, const struct sw_net *net,
+                              int64_t epoch, int64_t step) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = NULL;
+        SW_TRY(find_named(name, &monitor));
+        if (monitor->after_epoch != NULL) SW_TRY(monitor->after_epoch(watch, net, epoch, step));
+    }
+    return SW_OK;
+}
+
+enum sw_status sw_watch_reset(struct sw_watch *watch, const char *names, const struct sw_net *net,
+                              const struct sw_net_param *param, const struct sw_factors *factors,
+                              int64_t step) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++) {
+        const struct sw_monitor *monitor = NULL;
+        SW_TRY(find_named(name, &monitor));
+        if (monitor->before_reset != NULL)
+            SW_TRY(monitor->before_reset(watch, net, param, factors, step));
+    }
+    return SW_OK;
+}
+
+bool sw_watch_has(const char *names, const char *monitor) {
+    char name[32];
+    for (size_t i = 0; sw_spec_word(names, i, name); i++)
+        if (strcmp(name, monitor) == 0) return true;
+    return false;
 }
 
 /* ---- alerts -------------------------------------------------------------------------------------- */

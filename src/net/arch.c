@@ -100,3 +100,17 @@ const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer) 
 const struct sw_param_units *sw_arch_units(const struct sw_arch *arch, int64_t layer) {
     return &arch->units[sw_arch_layer(arch, layer) - arch->params];
 }
+
+void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
+                     float *theta) {
+    for (int64_t p = 0; p < arch->n_params; p++) {
+        const struct sw_param *param = &arch->params[p];
+        float *out = theta + param->offset;
+        int64_t n = param->count;
+        if (param->prunable)
+            n = sw_mask_scatter(mask + param->mask_offset, n, survivors, out);
+        else
+            memcpy(out, survivors, (size_t) n * sizeof *out);
+        survivors += n;
+    }
+}

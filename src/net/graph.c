@@ -169,6 +169,27 @@ static enum sw_status plan_layer(struct planning *planning, int64_t l) {
     return SW_OK;
 }
 
+/* Do readers other than layer `l` need the tensor's gradient? */
+static bool has_other_reader(const struct sw_graph *graph, int64_t tensor, int64_t l) {
+    for (int64_t other = 0; other < graph->desc.n_layers; other++) {
+        const struct sw_layer_place *place = &graph->place[other];
+        if (place->residual == tensor || (other != l && place->input == tensor)) return true;
+    }
+    return false;
+}
+
+/* Where the only reader of a ReLU's output can stop the gradient in passing. */
+static void plan_stops(struct sw_graph *graph) {
+    for (int64_t l = 0; l < graph->desc.n_layers; l++) {
+        struct sw_layer_place *place = &graph->place[l];
+        int64_t from = graph->desc.layers[l].input;
+        if (!sw_layer_ops_of(graph->desc.layers[l].kind)->stops || from == SW_LAYER_INPUT ||
+            !graph->desc.layers[from].relu || has_other_reader(graph, place->input, l))
+            continue;
+        place->stops = graph->place[from].stopped = true;
+    }
+}
+
 /* Each pass begins with what the one before it left in the slots. */
 static void close_circle(struct planning *planning) {
     struct sw_graph *graph = planning->graph;
@@ -195,5 +216,6 @@ enum sw_status sw_graph_plan(const struct sw_model_desc *desc, struct sw_graph *
     for (int64_t l = n - 1; l >= 0; l--)
         SW_TRY(plan_layer(&planning, l));
     close_circle(&planning);
+    plan_stops(out);
     return SW_OK;
 }

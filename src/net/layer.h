@@ -20,6 +20,8 @@ struct sw_layer_place {
     int64_t dy, dx; /* slots of the gradients of output and input; dx -1: nobody needs it */
     bool add;       /* dx holds a part already */
     bool clear;     /* the border of dx has to be cleared: planes of another shape were there */
+    bool stops;     /* its input comes from a ReLU, and it gives the gradient before that */
+    bool stopped;   /* dy is that before its own ReLU: who reads the output has seen to it */
 };
 
 /* What a layer computes with. */
@@ -75,6 +77,7 @@ struct sw_layer_ops {
     const char *name;
     bool in_place; /* the output is the input, changed; so are their gradients */
     bool adds;     /* backward can add to dx */
+    bool stops;    /* backward can give the gradient before the ReLU that the input comes from */
 
     int64_t (*n_params)(const struct sw_layer_desc *desc);
     /* Role, rank and shape of parameter i; NULL without any. Weights come first, as a matrix of

@@ -69,18 +69,19 @@ static enum sw_status create_positions(struct sw_hal *hal, const struct sw_csr *
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-static enum sw_status multiply(const struct sw_pass *pass, const struct sw_net_layer *layer) {
+static enum sw_status multiply_dense(const struct sw_pass *pass, const struct sw_net_layer *layer) {
     struct sw_conv conv = conv_of(&layer->desc, &layer->place);
-    if (layer->conv_positions != NULL)
-        return sw_hal_sparse_conv_forward(pass->hal, layer->conv_positions, layer->weight->values,
-                                          layer->x, pass->ld, pass->scratch, layer->output);
     SW_TRY(sw_layer_scatter(pass->hal, layer));
     return sw_hal_conv_forward(pass->hal, &conv, sw_layer_dense_weights(layer), layer->x, pass->ld,
                                pass->scratch, layer->output);
 }
 
 static enum sw_status forward(const struct sw_pass *pass, const struct sw_net_layer *layer) {
-    SW_TRY(multiply(pass, layer));
+    if (layer->conv_positions != NULL)
+        return sw_hal_sparse_conv_forward(pass->hal, layer->conv_positions, layer->weight->values,
+                                          layer->x, layer->desc.bias ? layer->bias->values : NULL,
+                                          pass->ld, layer->desc.relu, pass->scratch, layer->output);
+    SW_TRY(multiply_dense(pass, layer));
     if (!layer->desc.bias) return SW_OK;
     return sw_hal_planes_bias_activate(pass->hal, &layer->place.out, layer->bias->values, pass->ld,
                                        layer->desc.relu, layer->output);
@@ -114,7 +115,8 @@ static enum sw_status backward(const struct sw_pass *pass, const struct sw_net_l
                                struct sw_buffer *dy, struct sw_buffer *dx) {
     if (layer->desc.bias)
         SW_TRY(sw_hal_planes_bias_backward(pass->hal, &layer->place.out, layer->output, pass->ld,
-                                           layer->desc.relu, dy, layer->bias->gradients));
+                                           layer->desc.relu && !layer->place.stopped, dy,
+                                           layer->bias->gradients));
     SW_TRY(backward_weights(pass, layer, dy));
     return dx != NULL ? backward_data(pass, layer, dy, dx) : SW_OK;
 }

@@ -56,8 +56,8 @@ static enum sw_status backward(const struct sw_pass *pass, const struct sw_net_l
     struct sw_buffer *dscale = layer->params[SCALE].gradients;
     struct sw_buffer *dshift = layer->params[SHIFT].gradients;
     SW_TRY(sw_hal_norm_backward_sums(pass->hal, &place->in, &place->out, layer->x, layer->mean,
-                                     layer->variance, layer->output, pass->batch, layer->desc.relu,
-                                     dy, dscale, dshift));
+                                     layer->variance, layer->output, pass->batch,
+                                     layer->desc.relu && !place->stopped, dy, dscale, dshift));
     if (dx == NULL) return SW_OK;
     return sw_hal_norm_backward_data(pass->hal, &place->in, &place->out, layer->x, layer->mean,
                                      layer->variance, layer->params[SCALE].values, dscale, dshift,

@@ -7,7 +7,8 @@ static struct sw_pooling pooling_of(const struct sw_net_layer *layer) {
     return (struct sw_pooling){.in = layer->place.in,
                                .out = layer->place.out,
                                .kernel = layer->desc.kernel,
-                               .stride = layer->desc.stride};
+                               .stride = layer->desc.stride,
+                               .relu = layer->place.stops};
 }
 
 /* One comparison or addition per value of a window, there and back. */
@@ -33,6 +34,7 @@ static enum sw_status backward_max(const struct sw_pass *pass, const struct sw_n
 extern const struct sw_layer_ops sw_layer_max_pool;
 const struct sw_layer_ops sw_layer_max_pool = {
     .name = "max pool",
+    .stops = true,
     .n_params = sw_layer_no_params,
     .count_flops = count_window_flops,
     .forward = forward_max,

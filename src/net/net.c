@@ -340,6 +340,9 @@ struct sw_hal *sw_net_hal(const struct sw_net *net) {
 const struct sw_arch *sw_net_arch(const struct sw_net *net) {
     return net->arch;
 }
+const uint8_t *sw_net_mask(const struct sw_net *net) {
+    return net->mask;
+}
 void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out) {
     *out = net->memory;
 }

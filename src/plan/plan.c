@@ -70,6 +70,7 @@ static enum sw_status make(struct sw_plan *plan) {
     SW_TRY(sw_plan_read_file(plan));
     SW_TRY(sw_plan_read_sets(plan));
     if (plan->unreadable) return SW_OK;
+    SW_TRY(sw_plan_apply_recipe(plan));
     sw_plan_check_axes(plan);
     sw_plan_check_options(plan);
     SW_TRY(sw_plan_make_trials(plan));

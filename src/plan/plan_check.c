@@ -29,12 +29,22 @@ static void check_length(struct sw_plan *plan, int64_t trial) {
     }
 }
 
+/* A setting of its own would be read and ignored. */
+static void check_evaluations(struct sw_plan *plan, int64_t trial) {
+    struct sw_plan_place place = sw_plan_find_place(plan, trial, "train.evaluate.every");
+    if (plan->sweep.trials[trial].train_evaluate_epochs == SW_INT_NULL || place.line == 0) return;
+    sw_plan_report(plan, place,
+                   "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
+}
+
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
 
 /* What they say of their settings. */
 static void check_plugins(struct sw_plan *plan, int64_t trial) {
     const char *key = "train.optimizer.name";
-    if (sw_train_check(&plan->sweep.trials[trial], &key) != SW_OK)
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (sw_train_check(spec, &key) != SW_OK || sw_train_check_sparse(spec, &key) != SW_OK ||
+        sw_sparse_init_check(spec, &key) != SW_OK)
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
@@ -139,6 +149,25 @@ static void check_batch(struct sw_plan *plan, int64_t trial) {
                    place.line > 0 ? "got" : "the default is", spec->train_batch, data->train);
 }
 
+/* The same for the batches of pruned rounds, and their length: at most that of the dense training. */
+static void check_sparse(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const int64_t images = plan->sweep.datas[plan->trial_data[trial]].train;
+    struct sw_trial_spec sparse;
+    sw_train_round_spec(spec, 1, images, &sparse);
+    if (sparse.train_batch > images && spec->train_batch <= images)
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.sparse.batch_factor"),
+                       "train.sparse.batch_factor: pruned rounds have batches of %" PRId64
+                       "; allowed is at most the %" PRId64 " training images",
+                       sparse.train_batch, images);
+    if (spec->train_sparse_steps != SW_INT_NULL &&
+        spec->train_sparse_steps > sw_train_steps(spec, images))
+        sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.sparse.steps"),
+                       "train.sparse.steps: got %" PRId64 "; allowed is at most the %" PRId64
+                       " steps of the dense training",
+                       spec->train_sparse_steps, sw_train_steps(spec, images));
+}
+
 /* Nothing would be left to train after the last step. */
 static void check_rewind(struct sw_plan *plan, int64_t trial) {
     const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
@@ -209,6 +238,34 @@ static void check_pruning(struct sw_plan *plan, int64_t trial) {
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
+static bool has_role(const struct sw_arch *arch, enum sw_param_role role) {
+    for (int64_t p = 0; p < arch->n_params; p++)
+        if (arch->params[p].role == (int64_t) role) return true;
+    return false;
+}
+
+static void check_norm_penalty(struct sw_plan *plan, int64_t trial) {
+    const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
+    if (plan->sweep.trials[trial].train_norm_penalty == 0 || arch->n_layers == 0 ||
+        has_role(arch, SW_ROLE_SCALE))
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "train.norm_penalty"),
+                   "train.norm_penalty is not used by %s, which has no batch norm", arch->model);
+}
+
+/* More samples than there are would be drawn. */
+static void check_samples(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    int64_t train = plan->sweep.datas[plan->trial_data[trial]].train;
+    if ((sw_prune_needs(spec) & SW_NEEDS_GRADIENT) == 0 ||
+        spec->prune_score_samples == SW_INT_NULL || spec->prune_score_samples <= train)
+        return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "prune.score_samples"),
+                   "prune.score_samples: got %" PRId64 "; allowed is at most the %" PRId64
+                   " training images, validation excluded",
+                   spec->prune_score_samples, train);
+}
+
 /* Output units are never removed; a pattern knows no rate but 0. */
 static bool ignores_output_rate(const struct sw_trial_spec *spec) {
     if (spec->prune_convert_round != SW_INT_NULL) return false; /* the other stage may use it */
@@ -227,6 +284,7 @@ static bool ignores_shortcut_rate(const struct sw_trial_spec *spec) {
 static void check_unused(struct sw_plan *plan, const char *key,
                          bool (*ignores)(const struct sw_trial_spec *), const char *why) {
     struct sw_plan_place place = sw_plan_find_place(plan, 0, key);
+    if (plan->base[sw_plan_find_field(plan, key)].recipe) return;
     for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
         if (!ignores(&plan->sweep.trials[trial])) return;
     if (place.line > 0)
@@ -254,6 +312,7 @@ static void check_rates(struct sw_plan *plan) {
 static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
+    check_evaluations(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
@@ -261,9 +320,13 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     if (plan->sweep.datas[plan->trial_data[trial]].train == 0) return SW_OK;
     if (!checker->skip_batch) check_batch(plan, trial);
     if (!checker->skip_length) check_rewind(plan, trial);
+    if (!checker->skip_length) check_sparse(plan, trial);
     if (checker->skip_model) return SW_OK;
     SW_TRY(find_arch(checker, trial));
-    if (!checker->skip_prune) check_pruning(plan, trial);
+    check_norm_penalty(plan, trial);
+    if (checker->skip_prune) return SW_OK;
+    check_pruning(plan, trial);
+    check_samples(plan, trial);
     return SW_OK;
 }
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "plan_internal.h"
+#include "sweepstake/monitor.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
@@ -11,8 +12,11 @@
 int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     const struct sw_sweep *sweep = &plan->sweep;
     const struct sw_round_plan *round = &sweep->rounds[row];
-    const struct sw_trial_spec *spec = &sweep->trials[round->trial];
     const struct sw_arch *arch = &sweep->archs[round->arch];
+    struct sw_trial_spec round_spec;
+    sw_train_round_spec(&sweep->trials[round->trial], round->round, sweep->datas[round->data].train,
+                        &round_spec);
+    const struct sw_trial_spec *spec = &round_spec;
     int64_t batch = sw_train_max_batch(spec, arch);
     struct sw_net_memory memory;
     struct sw_payload_layout payload;
@@ -33,16 +37,26 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     int64_t pruning = 4 * arch->parameters * (int64_t) sizeof(float);
     /* Snapshots that it takes, or the one that it begins with: in shared memory, and its own. */
     int64_t snapshots = round->theta_k_owner >= 0 ? 2 : round->snapshots;
+    if (sw_round_keeps_weights(spec, round))
+        snapshots++; /* its parent's weights, as it begins with them */
     /* The same for the dense weights whose signs are looked at. */
     if (sw_train_sign_reference(spec, round->round) == SW_SIGN_DENSE) snapshots += 2;
     pruning += snapshots * arch->parameters * (int64_t) sizeof(float);
+    if (round->control == SW_CONTROL_TICKET)
+        pruning += sw_prune_bytes(spec, arch, round->round, plan->source->isa);
+    if (sw_watch_has(spec->monitor, "signs"))
+        pruning += sw_signs_bytes(round->nnz, arch->n_layers) +
+                   sw_signs_saved_bytes(round->nnz, arch->n_layers);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
     const struct sw_train_extent extent = sw_train_extent_of(spec, round->round, round->survivors,
                                                              round->nnz, arch->n_layers);
-    int64_t checkpoint = sw_train_saved_bytes(spec, &extent, round->curve_points);
+    /* The history of clipping is held twice, and saved. */
+    int64_t checkpoint = sw_train_saved_bytes(spec, &extent, round->curve_points) +
+                         3 * sw_train_clip_bytes(spec, arch->n_layers);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
-           memory.workspace + sw_train_state_bytes(spec, &extent) + (int64_t) payload.total +
-           pruning + order + checkpoint;
+           memory.workspace + sw_train_accumulator_bytes(spec, round->survivors) +
+           sw_train_state_bytes(spec, &extent) + (int64_t) payload.total + pruning + order +
+           checkpoint;
 }
 
 void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {

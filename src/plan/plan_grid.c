@@ -113,7 +113,8 @@ enum sw_status sw_plan_read_axis(struct sw_plan *plan, const struct sw_plan_node
     bool fits = sw_plan_join_key("", node->key, key);
     int64_t field = fits ? sw_plan_find_field(plan, key) : -1;
     if (field < 0 && (!fits || !sw_plan_is_prefix(plan, key))) {
-        if (fits && (strcmp(key, "sweep") == 0 || strcmp(key, "store") == 0)) {
+        if (fits && (strcmp(key, "sweep") == 0 || strcmp(key, "store") == 0 ||
+                     strcmp(key, "recipe") == 0)) {
             sw_plan_report(plan, node->key->place, "%s: cannot vary within a sweep", key);
         } else {
             sw_plan_report_unknown_key(plan, node->key->place, "", node->key);
@@ -171,7 +172,7 @@ void sw_plan_check_axes(struct sw_plan *plan) {
                 sw_plan_report(plan, setting->place, "%s: also set by the axis %s", key,
                                owner->key);
             /* Only an axis of sub-maps can be left: those of the field itself were dropped. */
-            if (base->present && base->place.source > setting->place.source)
+            if (base->present && !base->recipe && base->place.source > setting->place.source)
                 sw_plan_report(
                     plan, base->place,
                     "%s: the axis %s of the grid sets it too; set grid.%s=[...] or %s={...}", key,

@@ -70,6 +70,7 @@ struct sw_plan_node {
 struct sw_plan_setting {
     int64_t field; /* index into the fields of spec */
     bool present;
+    bool recipe;      /* set by the recipe, not by a person */
     const char *text; /* canonical, as sw_spec_set reads it; NULL when it was wrong */
     struct sw_plan_place place;
     struct sw_plan_setting *next; /* of the same point */
@@ -106,6 +107,8 @@ struct sw_plan {
     struct sw_plan_axis *axes;
     struct sw_plan_place train_place; /* key `train` of the file */
     struct sw_plan_place grid_place;
+    const struct sw_recipe *recipe; /* or NULL */
+    struct sw_plan_place recipe_place;
 
     struct sw_sweep sweep; /* what is being made */
     int64_t *trial_arch;   /* [n_trials] index into sweep.archs, -1 unknown; owned */
@@ -154,8 +157,6 @@ const char *sw_plan_explain_syntax(const char *message);
 /* ---- plan_words.c --------------------------------------------------------------------------- */
 
 bool sw_plan_is_known_word(enum sw_registry registry, const char *word);
-/* Fields that a plug-in takes, NULL-terminated; NULL when the registry has no such list. */
-const char *const *sw_plan_plugin_options(enum sw_registry registry, const char *name);
 
 /* ---- plan_keys.c ---------------------------------------------------------------------------- */
 
@@ -187,6 +188,13 @@ enum sw_status sw_plan_read_map(struct sw_plan *plan, struct sw_plan_point *poin
                                 const char *prefix, const struct sw_plan_node *map) SW_NODISCARD;
 enum sw_status sw_plan_read_entry(struct sw_plan *plan, struct sw_plan_point *point,
                                   const char *prefix, const struct sw_plan_node *node) SW_NODISCARD;
+
+/* ---- plan_recipe.c -------------------------------------------------------------------------- */
+
+/* The key `recipe`. */
+void sw_plan_read_recipe(struct sw_plan *plan, const struct sw_plan_node *node);
+/* Set what is not set, once file and --set are read. */
+enum sw_status sw_plan_apply_recipe(struct sw_plan *plan) SW_NODISCARD;
 
 /* ---- plan_grid.c ---------------------------------------------------------------------------- */
 
@@ -222,6 +230,8 @@ unsigned sw_plan_stage(const struct sw_trial_spec *spec, const struct sw_field *
 
 /* Settings that the chosen plug-ins do not use. */
 void sw_plan_check_options(struct sw_plan *plan);
+/* The one plug-in that all trials have and that does not take this option of others; NULL without. */
+const char *sw_plan_not_for(const struct sw_plan *plan, const char *key);
 /* "key: value\n" for every field of these stages (bit set) that can change something: without the
  * options of plug-ins that the trial did not choose. A new option thus leaves the identities of
  * trials without its plug-in as they are. Errors: SW_NOMEM. */

@@ -31,7 +31,7 @@ bool sw_plan_is_prefix(const struct sw_plan *plan, const char *key) {
 /* ---- unknown keys --------------------------------------------------------------------------- */
 
 #define CHILDREN_MAX 128
-static const char *const top_level[] = {"sweep", "store", "grid"};
+static const char *const top_level[] = {"sweep", "store", "recipe", "grid"};
 
 /* The distinct first components of the keys below a prefix. */
 static size_t list_children(const struct sw_plan *plan, const char *prefix,

@@ -13,6 +13,7 @@ static const struct group groups[] = {
     {"data.name", "data."},
     {"train.optimizer.name", "train.optimizer."},
     {"train.schedule.name", "train.schedule."},
+    {"train.clip.kind", "train.clip."},
     {"prune.criterion", "prune."},
     {"prune.allocation", "prune."},
 };
@@ -102,6 +103,18 @@ enum sw_status sw_plan_identity(const struct sw_trial_spec *spec, unsigned stage
     return SW_OK;
 }
 
+const char *sw_plan_not_for(const struct sw_plan *plan, const char *key) {
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        struct names chosen = {.n = 0};
+        int64_t field = sw_plan_find_field(plan, groups[i].name_key);
+        enum sw_registry registry = plan->fields[field].registry;
+        if (!is_below(key, groups[i].prefix) || !is_option(registry, key)) continue;
+        list_chosen(plan, field, &chosen);
+        if (chosen.n == 1 && !takes(registry, chosen.name[0], key)) return chosen.name[0];
+    }
+    return NULL;
+}
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 static void report_unused(struct sw_plan *plan, const struct sw_plan_setting *setting,
@@ -129,7 +142,7 @@ static void check_setting(struct sw_plan *plan, const struct group *group, int64
                           const struct sw_plan_setting *setting, const struct names *names) {
     const char *key = plan->fields[setting->field].key;
     enum sw_registry registry = plan->fields[name_field].registry;
-    if (setting->field == name_field || !is_below(key, group->prefix)) return;
+    if (setting->recipe || setting->field == name_field || !is_below(key, group->prefix)) return;
     if (!is_option(registry, key)) return;
     for (size_t i = 0; i < names->n; i++)
         if (takes(registry, names->name[i], key)) return;

@@ -112,6 +112,8 @@ static enum sw_status read_top_entry(struct sw_plan *plan, const struct sw_plan_
         read_name(plan, node);
     } else if (strcmp(key, "store") == 0) {
         read_store(plan, node);
+    } else if (strcmp(key, "recipe") == 0) {
+        sw_plan_read_recipe(plan, node);
     } else if (strcmp(key, "grid") == 0) {
         return sw_plan_read_grid(plan, node);
     } else {

@@ -131,14 +131,16 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     const struct sw_arch *arch = &sweep->archs[row->arch];
     const struct sw_data_info *data = &sweep->datas[row->data];
     int64_t likely[SW_MAX_LAYERS];
+    struct sw_trial_spec round_spec;
+    sw_train_round_spec(spec, row->round, data->train, &round_spec);
     sw_prune_kept(spec, arch, row->round, sweep->kept + row->row * sweep->max_layers);
     sw_prune_likely(spec, arch, row->round, likely);
     row->nnz = sw_prune_total(spec, arch, row->round);
     row->survivors = row->nnz + arch->parameters - arch->prunable;
     row->sparsity_requested = sw_prune_requested(spec, arch, row->round);
-    row->steps = sw_train_steps(spec, data->train);
-    row->curve_points = sw_train_curve_points_from(spec, row->rewind_to, row->steps);
-    row->flops = sw_train_flops_from(spec, arch, data, row->rewind_to, likely);
+    row->steps = sw_train_steps(&round_spec, data->train);
+    row->curve_points = sw_train_curve_points_from(&round_spec, row->rewind_to, row->steps);
+    row->flops = sw_train_flops_from(&round_spec, arch, data, row->rewind_to, likely);
 }
 
 /* Which snapshot of the trial's round 0 a row begins with: one per step that some row rewinds to. */
@@ -148,7 +150,8 @@ static enum sw_status find_snapshot(struct maker *maker, struct sw_round_plan *r
                          ? sweep->trials[row->trial].rewind_to
                          : 0;
     row->theta_k_owner = row->theta_k_index = -1;
-    if (row->rewind_to == 0) return SW_OK;
+    if (row->rewind_to == 0 || sw_round_keeps_weights(&sweep->trials[row->trial], row))
+        return SW_OK;
     row->theta_k_owner = sw_sweep_row(sweep, row->trial, 0, SW_CONTROL_TICKET);
     struct sw_round_plan *owner = &sweep->rounds[row->theta_k_owner];
     const int64_t words[2] = {owner->row, row->rewind_to};
@@ -162,8 +165,13 @@ static enum sw_status find_snapshot(struct maker *maker, struct sw_round_plan *r
     return SW_OK;
 }
 
-/* Whose weights and mask a row starts from. A ticket prunes its parent; a control belongs to a
- * ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
+/* Does a ticket wait for another round: to prune what it left, or to take its signs? */
+static bool needs_parent(const struct sw_trial_spec *spec, int64_t round) {
+    return !sw_prune_is_standalone(spec) || sw_train_sign_reference(spec, round) == SW_SIGN_DENSE;
+}
+
+/* Whose weights and mask a row starts from. A ticket prunes its parent, if it needs one; a control belongs to
+ * a ticket: reinit keeps its mask, draws new weights and trains them from step 0 on, the others keep its weights and make a mask
  * of their own. */
 static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row) {
     const struct sw_sweep *sweep = &maker->plan->sweep;
@@ -171,7 +179,7 @@ static enum sw_status find_owners(struct maker *maker, struct sw_round_plan *row
     row->parent = -1;
     if (row->control == SW_CONTROL_TICKET) {
         int64_t before = sw_prune_parent_round(&sweep->trials[row->trial], row->round);
-        if (row->round > 0)
+        if (row->round > 0 && needs_parent(&sweep->trials[row->trial], row->round))
             row->parent = sw_sweep_row(sweep, row->trial, before, SW_CONTROL_TICKET);
         return find_theta0_owner(maker, row->row, &row->theta0_owner);
     }

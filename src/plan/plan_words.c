@@ -34,6 +34,11 @@ static const char *schedule_word(size_t index, const char **summary) {
     return WORD_OF(entry, summary);
 }
 
+static const char *clip_word(size_t index, const char **summary) {
+    const struct sw_clip_kind *entry = sw_clip_kind_at(index);
+    return WORD_OF(entry, summary);
+}
+
 static const char *criterion_word(size_t index, const char **summary) {
     const struct sw_criterion *entry = sw_criterion_at(index);
     return WORD_OF(entry, summary);
@@ -72,9 +77,16 @@ const char *sw_plan_registry_word(enum sw_registry registry, size_t index, const
         [SW_REGISTRY_MONITOR] = monitor_word,
         [SW_REGISTRY_FORMAT] = sw_prune_format_at,
         [SW_REGISTRY_BLOCK_SIZE] = sw_prune_block_size_at,
+        [SW_REGISTRY_LR_RULE] = sw_lr_rule_at,
+        [SW_REGISTRY_REWIND] = sw_rewind_mode_at,
+        [SW_REGISTRY_CLIP] = clip_word,
+        [SW_REGISTRY_SPARSE_INIT] = sw_sparse_init_at,
         [SW_REGISTRY_ALLOCATION] = allocation_word,
         [SW_REGISTRY_SIGNIN_BUFFERS] = sw_signin_buffers_at,
         [SW_REGISTRY_SIGNIN_ROUNDS] = sw_signin_rounds_at,
+        [SW_REGISTRY_SCORE_WEIGHTS] = sw_score_weights_at,
+        [SW_REGISTRY_GROUP_SCORE] = sw_group_score_at,
+        [SW_REGISTRY_SCORE_REFERENCE] = sw_score_reference_at,
         [SW_REGISTRY_SIGN_REFERENCE] = sw_sign_reference_at,
     };
     const char *unused = NULL;
@@ -96,6 +108,7 @@ const char *const *sw_plan_plugin_options(enum sw_registry registry, const char 
     const struct sw_optimizer *optimizer = NULL;
     const struct sw_lr_schedule *schedule = NULL;
     const struct sw_criterion *criterion = NULL;
+    const struct sw_clip_kind *clip = NULL;
     switch (registry) {
     case SW_REGISTRY_DATA:
         dataset = sw_dataset_find(name);
@@ -109,6 +122,9 @@ const char *const *sw_plan_plugin_options(enum sw_registry registry, const char 
     case SW_REGISTRY_CRITERION:
         criterion = sw_criterion_find(name);
         return criterion != NULL ? criterion->options : NULL;
+    case SW_REGISTRY_CLIP:
+        clip = sw_clip_kind_find(name);
+        return clip != NULL ? clip->options : NULL;
     case SW_REGISTRY_ALLOCATION:
         return sw_allocation_options(name);
     default:

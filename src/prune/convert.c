@@ -121,6 +121,26 @@ int64_t sw_convert_ladder(const struct sw_trial_spec *spec, const struct sw_arch
 
 /* ---- checking ------------------------------------------------------------------------------- */
 
+/* Weights that the ticket does not keep have no score of their own. */
+static enum sw_status check_scores(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                   const char **key) {
+    const struct sw_criterion *criterion = sw_criterion_find(spec->prune_criterion);
+    *key = "prune.convert.round";
+    if (criterion != NULL && criterion->negative)
+        return SW_FAIL(SW_CONFIG,
+                       "prune.convert.round: removed weights score 0 and may return, but scores of "
+                       "criterion %s may be lower: kept weights would go before removed ones",
+                       spec->prune_criterion);
+    *key = "prune.sign_reference";
+    if (sw_prune_reference(spec) == SW_REFERENCE_BEFORE &&
+        sw_prune_rounds(spec, arch) > spec->prune_convert_round + 1)
+        return SW_FAIL(SW_CONFIG,
+                       "prune.sign_reference: previous are the weights of two rounds ago, and "
+                       "those that prune.convert.round lets return have none; right are init and "
+                       "rewind");
+    return SW_OK;
+}
+
 enum sw_status sw_convert_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                 const char **key) {
     struct sw_trial_spec first, second;
@@ -148,6 +168,7 @@ enum sw_status sw_convert_check(const struct sw_trial_spec *spec, const struct s
         return SW_FAIL(
             SW_CONFIG, "prune.convert.round: got %lld, but prune.granularity %s has %lld rounds",
             (long long) after, first.prune_granularity, (long long) sw_prune_rounds(&first, arch));
+    SW_TRY(check_scores(spec, arch, key));
     *key = "prune.convert.sparsity";
     if (sw_prune_is_pattern(&second) && !isnan(spec->prune_convert_sparsity))
         return SW_FAIL(SW_CONFIG, "prune.convert.sparsity is not used by %s, which says it",

@@ -72,18 +72,23 @@ static enum sw_status check_stage(const struct sw_trial_spec *spec, const struct
                        arch->model, (long long) kind->side, (long long) kind->side);
     SW_TRY(sw_allocation_of(spec)->check(spec, arch, key));
     SW_TRY(sw_ladder_check(spec, arch, key));
+    SW_TRY(sw_criterion_check(spec, arch, key));
     return sw_storage_check(spec, arch, key);
 }
 
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               const char **key) {
-    struct sw_trial_spec stage;
-    if (spec->prune_convert_round == SW_INT_NULL) return check_stage(spec, arch, key);
-    sw_prune_stage(spec, spec->prune_convert_round, &stage);
-    SW_TRY(check_stage(&stage, arch, key));
+    struct sw_trial_spec stages[2];
+    if (spec->prune_convert_round == SW_INT_NULL) {
+        SW_TRY(check_stage(spec, arch, key));
+        return sw_group_score_check(spec, 1, key);
+    }
+    sw_prune_stage(spec, spec->prune_convert_round, &stages[0]);
+    sw_prune_stage(spec, spec->prune_convert_round + 1, &stages[1]);
+    SW_TRY(check_stage(&stages[0], arch, key));
+    SW_TRY(sw_group_score_check(stages, 2, key));
     SW_TRY(sw_convert_check(spec, arch, key));
-    sw_prune_stage(spec, spec->prune_convert_round + 1, &stage);
-    enum sw_status status = check_stage(&stage, arch, key);
+    enum sw_status status = check_stage(&stages[1], arch, key);
     if (strcmp(*key, "prune.granularity") == 0) *key = "prune.convert.granularity";
     return status;
 }

@@ -144,42 +144,66 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
 
 /* ---- scores --------------------------------------------------------------------------------- */
 
+struct sums {
+    double sum, squares;
+    float most;
+    int64_t n;
+};
+
 /* One run of a group's kept elements. */
 static void add_run(const uint8_t *mask, const float *scores, int64_t first, int64_t end,
-                    double *sum, int64_t *n) {
+                    struct sums *sums) {
     for (int64_t i = first; i < end; i++) {
         if (!sw_mask_get(mask, i)) continue;
-        *sum += scores[i];
-        (*n)++;
+        if (sums->n == 0 || scores[i] > sums->most) sums->most = scores[i];
+        sums->sum += scores[i];
+        sums->squares += (double) scores[i] * (double) scores[i];
+        sums->n++;
     }
 }
 
-/* A group of rows and columns: the mean over its kept elements. */
-static float score_part(const uint8_t *mask, const float *scores, int64_t columns,
-                        const int64_t rows[2], const int64_t across[2]) {
-    double sum = 0;
-    int64_t n = 0;
+static float combine(enum sw_group_rule rule, const struct sums *sums) {
+    if (sums->n == 0) return NAN;
+    switch (rule) {
+    case SW_GROUP_L1:
+        return (float) sums->sum;
+    case SW_GROUP_L2:
+        return (float) sqrt(sums->squares);
+    case SW_GROUP_MAX:
+        return sums->most;
+    case SW_GROUP_MEAN:
+        break;
+    }
+    return (float) (sums->sum / (double) sums->n);
+}
+
+/* A group of rows and columns. */
+static float score_part(enum sw_group_rule rule, const uint8_t *mask, const float *scores,
+                        int64_t columns, const int64_t rows[2], const int64_t across[2]) {
+    struct sums sums = {0};
     for (int64_t r = rows[0]; r < rows[1]; r++)
-        add_run(mask, scores, r * columns + across[0], r * columns + across[1], &sum, &n);
-    return n > 0 ? (float) (sum / (double) n) : NAN;
+        add_run(mask, scores, r * columns + across[0], r * columns + across[1], &sums);
+    return combine(rule, &sums);
 }
 
 static void score_units(const struct sw_granularity *kind, const struct sw_param *layer,
-                        int64_t span, const uint8_t *mask, const float *scores, float *out) {
+                        int64_t span, enum sw_group_rule rule, const uint8_t *mask,
+                        const float *scores, float *out) {
     int64_t rows = layer->shape[0], columns = columns_of(layer);
     bool read = kind->kind == SW_GROUPS_CHANNELS;
     for (int64_t u = 0; u < (read ? columns / span : rows); u++) {
         const int64_t down[2] = {read ? 0 : u, read ? rows : u + 1};
         const int64_t across[2] = {read ? u * span : 0, read ? (u + 1) * span : columns};
-        out[u] += score_part(mask, scores, columns, down, across);
+        out[u] += score_part(rule, mask, scores, columns, down, across);
     }
 }
 
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
-                     const uint8_t *mask, const float *scores, float *out) {
+                     enum sw_group_rule rule, const uint8_t *mask, const float *scores,
+                     float *out) {
     int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
     if (side == 0) {
-        score_units(kind, layer, span, mask, scores, out);
+        score_units(kind, layer, span, rule, mask, scores, out);
         return;
     }
     if (side == 1) {
@@ -190,6 +214,6 @@ void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *l
         for (int64_t left = 0; left < columns; left += side) {
             const int64_t down[2] = {top, top + side < rows ? top + side : rows};
             const int64_t across[2] = {left, left + side < columns ? left + side : columns};
-            *out++ = score_part(mask, scores, columns, down, across);
+            *out++ = score_part(rule, mask, scores, columns, down, across);
         }
 }

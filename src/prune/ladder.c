@@ -271,6 +271,26 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
     return rounds;
 }
 
+/* ---- between two rounds --------------------------------------------------------------------- */
+
+/* The number in 0..1 whose n-th power is `share`, by bisection down to the last bit. */
+static double root_of(double share, int64_t n) {
+    double low = 0, high = 1;
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+        *(power(middle, n) < share ? &low : &high) = middle;
+    }
+    return high;
+}
+
+/* Exponentially: from * (to / from)^(step / steps). */
+int64_t sw_ladder_between(int64_t from, int64_t to, int64_t step, int64_t steps) {
+    if (step >= steps || from <= to) return to;
+    double factor = root_of((double) to / (double) from, steps);
+    int64_t count = round_half_up(power(factor, step) * (double) from);
+    return count > to ? count : to;
+}
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 static int64_t floor_of(const struct sw_ladder *ladder) {

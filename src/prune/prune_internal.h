@@ -16,6 +16,86 @@
 #include "allocations.def"
 #undef SW_ALLOCATION
 
+/* ---- what criteria share -------------------------------------------------------------------- */
+
+/* Signs of two weights: 1 the same, -1 opposite, 0 where one is zero, which has none. */
+static inline int sw_compare_signs(float a, float b) {
+    int left = (a > 0) - (a < 0), right = (b > 0) - (b < 0);
+    return left * right;
+}
+
+/* rank.c: the kept ones of values[count], the smallest magnitude first, equal ones by index; a NaN counts as
+ * 0. The caller frees *out[*n]. Errors: SW_NOMEM. */
+struct sw_ranked {
+    float magnitude;
+    int32_t index;
+};
+enum sw_status sw_rank_magnitudes(const float *values, const uint8_t *mask, int64_t count,
+                                  struct sw_ranked **out, int64_t *n) SW_NODISCARD;
+
+/* ---- scores.c ------------------------------------------------------------------------------- */
+
+/* A criterion and all that it looks at. */
+struct sw_scorer {
+    const struct sw_trial_spec *spec; /* of the trial, whatever its stage */
+    const struct sw_arch *arch;
+    const struct sw_criterion *criterion;
+    const struct sw_prune_source *source;
+    int64_t round;
+    float *theta;               /* [parameters] weights that are scored; 0 where removed; owned */
+    double *gradient, *product; /* [parameters] where they are needed; owned */
+};
+/* Arguments as of sw_prune_round. Free with sw_scorer_fini, also after an error. */
+enum sw_status sw_scorer_init(struct sw_scorer *scorer, const struct sw_trial_spec *spec,
+                              const struct sw_arch *arch, int64_t round, const uint8_t *mask,
+                              const float *survivors,
+                              const struct sw_prune_source *source) SW_NODISCARD;
+void sw_scorer_fini(struct sw_scorer *scorer);
+/* How many times the network is looked at on the way from one mask to the next. */
+int64_t sw_scorer_steps(const struct sw_scorer *scorer);
+/* Look at the network that `mask` keeps, which only shrinks. Errors: those of gradients. */
+enum sw_status sw_scorer_look(struct sw_scorer *scorer, const uint8_t *mask) SW_NODISCARD;
+/* Scores of layer l; what the mask does not keep has any. Errors: SW_NOMEM. */
+enum sw_status sw_scorer_score(const struct sw_scorer *scorer, int64_t l, const uint8_t *mask,
+                               float *scores) SW_NODISCARD;
+
+/* The parameter of that role of a layer; NULL when it has none. */
+const struct sw_param *sw_find_param(const struct sw_arch *arch, const struct sw_layer_desc *layer,
+                                     enum sw_param_role role);
+
+/* The scale of the batch norm that reads a layer's output, *out = NULL without one. Errors: SW_NOMEM. */
+enum sw_status sw_find_scale(const struct sw_arch *arch, const struct sw_param *weight,
+                             const struct sw_param **out) SW_NODISCARD;
+
+/* ---- registry.c ----------------------------------------------------------------------------- */
+
+/* Are initial weights scored? */
+bool sw_prune_is_at_init(const struct sw_trial_spec *spec);
+
+/* ---- check.c -------------------------------------------------------------------------------- */
+
+/* Do criterion, groups and network of a stage fit together? As sw_prune_check. */
+enum sw_status sw_criterion_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                  const char **key) SW_NODISCARD;
+/* Is prune.group_score used and possible in a trial of so many stages? As sw_prune_check. */
+enum sw_status sw_group_score_check(const struct sw_trial_spec *stages, int n,
+                                    const char **key) SW_NODISCARD;
+
+/* ---- score_gradient.c ----------------------------------------------------------------------- */
+
+/* The scorer's gradient of the loss, and the Hessian times it when the scorer has a product. Errors: SW_NOMEM,
+ * SW_INTERNAL (no device, no data), those of the device. */
+enum sw_status sw_score_gradient(struct sw_scorer *scorer, const uint8_t *mask) SW_NODISCARD;
+
+/* ---- flow.c --------------------------------------------------------------------------------- */
+
+/* gradient[parameters] = dR/d|w| / R of kept weights, else 0; theta is 0 where removed. Errors: SW_NOMEM,
+ * SW_UNSUPPORTED (R is no finite number). */
+enum sw_status sw_flow_gradient(const struct sw_arch *arch, const float *theta,
+                                double *gradient) SW_NODISCARD;
+/* Memory that it takes beside those. */
+int64_t sw_flow_bytes(const struct sw_arch *arch);
+
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
 enum sw_group_kind {
@@ -66,10 +146,13 @@ void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *la
 /* Clear the weights of groups that are gone; of units also those that read one. */
 void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
                     struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask);
-/* Scores of a layer's groups: the mean over the kept elements; NaN for a group without any. Those of
- * units are added to what is there, a mean for each layer that scores them. */
+/* How the scores of a group's kept elements become one. */
+enum sw_group_rule { SW_GROUP_MEAN, SW_GROUP_L1, SW_GROUP_L2, SW_GROUP_MAX };
+enum sw_group_rule sw_group_rule_of(const struct sw_trial_spec *spec);
+/* Scores of a layer's groups; NaN for a group without kept elements. Those of units are added to what is
+ * there, one for each layer that scores them. */
 void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
-                     const uint8_t *mask, const float *scores, float *out);
+                     enum sw_group_rule rule, const uint8_t *mask, const float *scores, float *out);
 
 struct sw_ladder;
 
@@ -181,3 +264,5 @@ int64_t sw_ladder_kept(const struct sw_ladder *ladder);
 /* Can prune.target be reached as the settings say? As sw_prune_check. */
 enum sw_status sw_ladder_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                const char **key) SW_NODISCARD;
+/* Groups that a pool keeps after `step` of the `steps` in which it goes from `from` to `to` groups. */
+int64_t sw_ladder_between(int64_t from, int64_t to, int64_t step, int64_t steps);

@@ -1,5 +1,6 @@
 /* From a trained parent to the mask of the next round: score the groups of every layer, let those of a
- * pool compete, and keep the weights of the groups that stay. */
+ * pool compete, and keep the weights of the groups that stay; for some criteria in many small steps, each
+ * of which scores what the one before left. */
 #include "prune_internal.h"
 
 #include <string.h>
@@ -10,18 +11,22 @@
 /* Scratch of one prune. Groups stand pool by pool, and by layer within a pool; every pool starts on a
  * whole byte of the masks. */
 struct scratch {
-    float *weights;                 /* of the largest layer */
     float *scores;                  /* [largest layer] of its elements */
     float *group_scores;            /* [groups] */
     uint8_t *alive;                 /* groups that are left */
     uint8_t *tried;                 /* a copy of it */
+    int64_t groups;                 /* of all pools, padding included */
     int64_t first[SW_MAX_LAYERS];   /* first group of a layer */
     int64_t begin[SW_MAX_LAYERS];   /* first group of a pool */
     int64_t length[SW_MAX_LAYERS];  /* groups of a pool */
     int64_t scorers[SW_MAX_LAYERS]; /* layers that have scored the groups of one */
-    struct sw_ladder ladder;
-    uint8_t *mask;   /* [mask_bytes] the new mask while it is being made */
-    uint8_t *before; /* [mask_bytes] what it is chosen from: the parent's, or all weights */
+    const struct sw_granularity *kind;
+    const uint8_t *parent;        /* its mask; borrowed */
+    struct sw_ladder ladder;      /* what this step keeps */
+    struct sw_ladder end;         /* what the last one does */
+    int64_t begun[SW_MAX_LAYERS]; /* groups of a pool before the first step */
+    uint8_t *mask;                /* [mask_bytes] the new mask while it is being made */
+    uint8_t *seen;                /* [mask_bytes] of it what the parent keeps, too */
 };
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -45,37 +50,34 @@ static int64_t place_groups(struct scratch *scratch) {
 
 static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *scratch) {
     int64_t largest = 0, groups = place_groups(scratch);
+    scratch->groups = groups;
     for (int64_t l = 0; l < arch->n_layers; l++)
         if (sw_arch_layer(arch, l)->count > largest) largest = sw_arch_layer(arch, l)->count;
-    SW_TRY(SW_ALLOC(&scratch->weights, (size_t) largest, "weights to be pruned"));
     SW_TRY(SW_ALLOC(&scratch->scores, (size_t) largest, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->group_scores, (size_t) groups, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->alive, (size_t) sw_mask_bytes(groups), "what competes"));
     SW_TRY(SW_ALLOC(&scratch->tried, (size_t) sw_mask_bytes(groups), "what competes"));
-    SW_TRY(SW_ALLOC(&scratch->before, (size_t) arch->mask_bytes, "a mask"));
+    SW_TRY(SW_ALLOC(&scratch->seen, (size_t) arch->mask_bytes, "a mask"));
     return SW_ALLOC(&scratch->mask, (size_t) arch->mask_bytes, "a mask");
 }
 
 static void free_scratch(struct scratch *scratch) {
-    SW_FREE(&scratch->weights);
     SW_FREE(&scratch->scores);
     SW_FREE(&scratch->group_scores);
     SW_FREE(&scratch->alive);
     SW_FREE(&scratch->tried);
-    SW_FREE(&scratch->before);
+    SW_FREE(&scratch->seen);
     SW_FREE(&scratch->mask);
 }
 
 /* A converted round chooses from all weights, any other from what its parent keeps. */
 static void begin_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
-                       const uint8_t *parent_mask, struct scratch *scratch) {
-    size_t bytes = (size_t) arch->mask_bytes;
-    memcpy(scratch->before, parent_mask, bytes);
+                       struct scratch *scratch) {
+    memcpy(scratch->mask, scratch->parent, (size_t) arch->mask_bytes);
     for (int64_t l = 0; sw_prune_is_conversion(spec, round) && l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        sw_mask_fill(scratch->before + layer->mask_offset, layer->count);
+        sw_mask_fill(scratch->mask + layer->mask_offset, layer->count);
     }
-    memcpy(scratch->mask, scratch->before, bytes);
 }
 
 /* ---- scores --------------------------------------------------------------------------------- */
@@ -84,23 +86,23 @@ static void set_bit(uint8_t *mask, int64_t index) {
     mask[index >> 3] |= (uint8_t) (1U << (index & 7));
 }
 
-/* A group is alive when a weight of it may be kept. Weights that may return score 0. */
-static void score_layer(const struct sw_trial_spec *spec, const struct sw_criterion *criterion,
-                        const struct sw_arch *arch, const uint8_t *parent,
-                        const struct sw_score_input *input, struct scratch *scratch) {
-    const struct sw_granularity *kind = sw_granularity_of(spec);
-    const struct sw_param *layer = sw_arch_layer(arch, input->layer);
-    const uint8_t *before = scratch->before + layer->mask_offset;
-    int64_t scored = sw_groups_scored(kind, arch, input->layer);
-    if (scratch->ladder.pool_of[input->layer] >= 0)
-        sw_groups_find(kind, layer, before, scratch->alive, scratch->first[input->layer]);
-    if (scored < 0 || scratch->ladder.pool_of[scored] < 0) return;
-    criterion->score(input, scratch->scores);
+/* A group is alive when a weight of it may be kept. Weights that return score 0. */
+static enum sw_status score_layer(const struct sw_scorer *scorer, int64_t l,
+                                  struct scratch *scratch) {
+    const struct sw_param *layer = sw_arch_layer(scorer->arch, l);
+    const uint8_t *mask = scratch->mask + layer->mask_offset;
+    int64_t scored = sw_groups_scored(scratch->kind, scorer->arch, l);
+    if (scratch->ladder.pool_of[l] >= 0)
+        sw_groups_find(scratch->kind, layer, mask, scratch->alive, scratch->first[l]);
+    if (scored < 0 || scratch->ladder.pool_of[scored] < 0) return SW_OK;
+    SW_TRY(sw_scorer_score(scorer, l, scratch->seen, scratch->scores));
     for (int64_t i = 0; i < layer->count; i++)
-        if (!sw_mask_get(parent, i)) scratch->scores[i] = 0;
-    sw_groups_score(kind, layer, sw_arch_units(arch, input->layer)->span, before, scratch->scores,
+        if (!sw_mask_get(scratch->seen + layer->mask_offset, i)) scratch->scores[i] = 0;
+    sw_groups_score(scratch->kind, layer, sw_arch_units(scorer->arch, l)->span,
+                    sw_group_rule_of(scorer->spec), mask, scratch->scores,
                     scratch->group_scores + scratch->first[scored]);
     scratch->scorers[scored]++;
+    return SW_OK;
 }
 
 /* The score of units is the mean over the layers that score them. */
@@ -110,33 +112,15 @@ static void average_scores(struct scratch *scratch) {
             scratch->group_scores[scratch->first[l] + g] /= (float) scratch->scorers[l];
 }
 
-static enum sw_status score_layers(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                                   int64_t round, const uint8_t *parent_mask,
-                                   const float *survivors, const float *theta0,
-                                   struct scratch *scratch) {
-    const struct sw_criterion *criterion = sw_criterion_find(spec->prune_criterion);
-    int64_t layer = 0;
-    if (criterion == NULL)
-        return SW_FAIL(SW_CONFIG, "prune.criterion: there is no criterion '%s'",
-                       spec->prune_criterion);
-    for (int64_t p = 0; p < arch->n_params; p++) {
-        const struct sw_param *param = &arch->params[p];
-        if (!param->prunable) {
-            survivors += param->count;
-            continue;
-        }
-        const uint8_t *before = parent_mask + param->mask_offset;
-        survivors += sw_mask_scatter(before, param->count, survivors, scratch->weights);
-        struct sw_score_input input = {.weights = scratch->weights,
-                                       .theta0 = criterion->uses_theta0 ? theta0 + param->offset
-                                                                        : NULL,
-                                       .count = param->count,
-                                       .seed = (uint64_t) spec->seed,
-                                       .round = round,
-                                       .layer = layer};
-        score_layer(spec, criterion, arch, before, &input, scratch);
-        layer++;
-    }
+/* What is looked at is the parent's network as far as it is left. */
+static enum sw_status score_layers(struct sw_scorer *scorer, struct scratch *scratch) {
+    memset(scratch->group_scores, 0, (size_t) scratch->groups * sizeof *scratch->group_scores);
+    memset(scratch->scorers, 0, sizeof scratch->scorers);
+    for (int64_t i = 0; i < scorer->arch->mask_bytes; i++)
+        scratch->seen[i] = scratch->parent[i] & scratch->mask[i];
+    SW_TRY(sw_scorer_look(scorer, scratch->seen));
+    for (int64_t l = 0; l < scorer->arch->n_layers; l++)
+        SW_TRY(score_layer(scorer, l, scratch));
     average_scores(scratch);
     return SW_OK;
 }
@@ -218,22 +202,19 @@ static enum sw_status select_pool(struct scratch *scratch, int64_t p,
 }
 
 /* Every layer is a pool; those that keep all their weights stay as they are. */
-static void select_pattern(const struct sw_granularity *kind, const struct sw_arch *arch,
-                           struct scratch *scratch) {
+static void select_pattern(const struct sw_arch *arch, struct scratch *scratch) {
     for (int64_t l = 0; l < arch->n_layers; l++)
         if (scratch->ladder.rate[l] > 0)
-            sw_pattern_select(kind, sw_arch_layer(arch, l),
+            sw_pattern_select(scratch->kind, sw_arch_layer(arch, l),
                               scratch->group_scores + scratch->first[l],
                               scratch->alive + scratch->first[l] / 8);
 }
 
-static enum sw_status select_pools(const struct sw_granularity *kind, const struct sw_arch *arch,
-                                   struct scratch *scratch, struct sw_prune_report *report) {
+static enum sw_status select_pools(const struct sw_arch *arch, struct scratch *scratch,
+                                   struct sw_prune_report *report) {
     const struct sw_ladder *ladder = &scratch->ladder;
-    for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
-        report->held_at[l] = -1;
-    if (kind->kind == SW_GROUPS_PATTERN) {
-        select_pattern(kind, arch, scratch);
+    if (scratch->kind->kind == SW_GROUPS_PATTERN) {
+        select_pattern(arch, scratch);
         return SW_OK;
     }
     for (int64_t p = 0; p < ladder->n_pools; p++)
@@ -251,8 +232,9 @@ static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l, in
     return bits;
 }
 
-static void thin_layers(const struct sw_granularity *kind, const struct sw_arch *arch,
-                        const struct scratch *scratch) {
+/* Clear the weights of groups that are gone. */
+static void thin_layers(const struct sw_arch *arch, const struct scratch *scratch) {
+    const struct sw_granularity *kind = scratch->kind;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         int64_t span = sw_arch_units(arch, l)->span;
@@ -262,11 +244,15 @@ static void thin_layers(const struct sw_granularity *kind, const struct sw_arch 
     }
 }
 
+static int64_t count_pool(const struct scratch *scratch, int64_t p) {
+    return sw_mask_count(scratch->alive + scratch->begin[p] / 8, scratch->length[p]);
+}
+
 /* The pools keep what the ladder says, or something is wrong with the parent's mask. */
 static enum sw_status check_counts(const struct scratch *scratch) {
     const struct sw_ladder *ladder = &scratch->ladder;
     for (int64_t p = 0; p < ladder->n_pools; p++) {
-        int64_t kept = sw_mask_count(scratch->alive + scratch->begin[p] / 8, scratch->length[p]);
+        int64_t kept = count_pool(scratch, p);
         if (kept != ladder->pool[p].kept)
             return SW_FAIL(SW_INTERNAL, "pool %lld keeps %lld groups instead of %lld",
                            (long long) p, (long long) kept, (long long) ladder->pool[p].kept);
@@ -274,27 +260,56 @@ static enum sw_status check_counts(const struct scratch *scratch) {
     return SW_OK;
 }
 
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+/* What the pools keep in a step; the last one's counts are those of the round. */
+static void set_counts(struct scratch *scratch, int64_t step, int64_t steps) {
+    scratch->ladder = scratch->end;
+    for (int64_t p = 0; p < scratch->end.n_pools; p++) {
+        struct sw_pool *pool = &scratch->ladder.pool[p];
+        if (step == 1) scratch->begun[p] = count_pool(scratch, p);
+        pool->kept = sw_ladder_between(scratch->begun[p], pool->kept, step, steps);
+        if (step < steps) pool->held_at = -1;
+    }
+}
+
+static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct scratch *scratch,
+                                struct sw_prune_report *report) {
+    SW_TRY(score_layers(scorer, scratch));
+    set_counts(scratch, step, sw_scorer_steps(scorer));
+    SW_TRY(select_pools(scorer->arch, scratch, report));
+    SW_TRY(check_counts(scratch));
+    thin_layers(scorer->arch, scratch);
+    return SW_OK;
+}
+
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const float *theta0, uint8_t *mask,
-                              struct sw_prune_report *report) {
+                              const float *parent_survivors, const struct sw_prune_source *source,
+                              uint8_t *mask, struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
+    struct sw_scorer scorer = {0};
     struct sw_trial_spec stage;
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
     sw_prune_stage(spec, round, &stage);
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    sw_ladder_climb(&stage, arch, round, &scratch->ladder);
+    sw_ladder_climb(&stage, arch, round, &scratch->end);
+    scratch->ladder = scratch->end;
+    scratch->kind = sw_granularity_of(&stage);
+    scratch->parent = parent_mask;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    begin_mask(&stage, arch, round, parent_mask, scratch);
-    SW_TRY_TO(score_layers(&stage, arch, round, parent_mask, parent_survivors, theta0, scratch),
+    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, parent_survivors, source),
               status, cleanup);
-    SW_TRY_TO(select_pools(sw_granularity_of(&stage), arch, scratch, &found), status, cleanup);
-    SW_TRY_TO(check_counts(scratch), status, cleanup);
-    thin_layers(sw_granularity_of(&stage), arch, scratch);
+    begin_mask(spec, arch, round, scratch);
+    for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
+        found.held_at[l] = -1;
+    for (int64_t step = 1; step <= sw_scorer_steps(&scorer); step++)
+        SW_TRY_TO(take_step(&scorer, step, scratch, &found), status, cleanup);
     memcpy(mask, scratch->mask, (size_t) arch->mask_bytes);
     *report = found;
 cleanup:
+    sw_scorer_fini(&scorer);
     free_scratch(scratch);
     SW_FREE(&scratch);
     return status;

@@ -23,6 +23,27 @@ const struct sw_criterion *sw_criterion_find(const char *name) {
     return criterion;
 }
 
+static const struct {
+    unsigned need;
+    const char *text;
+} need_words[] = {
+    {SW_NEEDS_THETA0, "the initial weights"},
+    {SW_NEEDS_REFERENCE, "the weights of prune.sign_reference"},
+    {SW_NEEDS_TRAINING, "weights that have trained (not prune.score_weights init)"},
+    {SW_NEEDS_NORM, "batch norm behind every layer that is pruned"},
+    {SW_NEEDS_GRADIENT,
+     "the gradient of the loss on training samples, for kept weights: removed ones never "
+     "return"},
+    {SW_NEEDS_PRODUCT, "the Hessian times that gradient, from two more gradients"},
+    {SW_NEEDS_FLOW, "the gradient of the flow, step by step; no data"},
+};
+
+const char *sw_score_need_at(size_t index, unsigned *need) {
+    if (index >= sizeof need_words / sizeof *need_words) return NULL;
+    *need = need_words[index].need;
+    return need_words[index].text;
+}
+
 /* ---- allocations ---------------------------------------------------------------------------- */
 
 static const struct sw_allocation *const allocations[] = {
@@ -68,6 +89,15 @@ static const struct word scopes[] = {
 static const struct word schedules[] = {
 #include "schedules.def"
 };
+static const struct word times[] = {
+#include "times.def"
+};
+static const struct word group_scores[] = {
+#include "group_scores.def"
+};
+static const struct word references[] = {
+#include "sign_references.def"
+};
 #undef SW_WORD
 
 static const char *word_at(const struct word *words, size_t n, size_t index, const char **summary) {
@@ -89,4 +119,55 @@ const char *sw_granularity_at(size_t index, const char **summary) {
 
 const char *sw_prune_schedule_at(size_t index, const char **summary) {
     return word_at(schedules, sizeof schedules / sizeof *schedules, index, summary);
+}
+
+const char *sw_score_weights_at(size_t index, const char **summary) {
+    return word_at(times, sizeof times / sizeof *times, index, summary);
+}
+
+const char *sw_group_score_at(size_t index, const char **summary) {
+    return word_at(group_scores, sizeof group_scores / sizeof *group_scores, index, summary);
+}
+
+const char *sw_score_reference_at(size_t index, const char **summary) {
+    return word_at(references, sizeof references / sizeof *references, index, summary);
+}
+
+/* ---- what they mean ------------------------------------------------------------------------- */
+
+/* Place of a word in its list; plan has checked that it is there. */
+static size_t place_of(const struct word *words, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i].name, name) == 0) return i;
+    return 0;
+}
+
+enum sw_group_rule sw_group_rule_of(const struct sw_trial_spec *spec) {
+    size_t n = sizeof group_scores / sizeof *group_scores;
+    return (enum sw_group_rule) place_of(group_scores, n, spec->prune_group_score);
+}
+
+bool sw_prune_is_at_init(const struct sw_trial_spec *spec) {
+    return place_of(times, sizeof times / sizeof *times, spec->prune_score_weights) == 1;
+}
+
+bool sw_prune_is_standalone(const struct sw_trial_spec *spec) {
+    return sw_prune_is_at_init(spec) && sw_prune_parent_round(spec, 2) == 0 && spec->rewind_to == 0;
+}
+
+unsigned sw_prune_needs(const struct sw_trial_spec *spec) {
+    const struct sw_criterion *criterion = sw_criterion_find(spec->prune_criterion);
+    unsigned needs = criterion != NULL ? criterion->needs : 0;
+    return sw_prune_is_at_init(spec) ? needs | SW_NEEDS_THETA0 : needs;
+}
+
+enum sw_score_reference sw_prune_reference(const struct sw_trial_spec *spec) {
+    size_t n = sizeof references / sizeof *references;
+    if ((sw_prune_needs(spec) & SW_NEEDS_REFERENCE) == 0) return SW_REFERENCE_NONE;
+    return (enum sw_score_reference)(SW_REFERENCE_THETA0 +
+                                     place_of(references, n, spec->prune_sign_reference));
+}
+
+int64_t sw_prune_samples(const struct sw_trial_spec *spec, int64_t classes) {
+    return spec->prune_score_samples != SW_INT_NULL ? spec->prune_score_samples : 10 * classes;
 }

@@ -12,7 +12,7 @@
 #include "sweepstake/sweep.h"
 #include "sweepstake/trial.h"
 
-#define SW_PARCEL_INPUTS 4
+#define SW_PARCEL_INPUTS 7
 #define SW_PARCEL_NOTES 8 /* more are dropped */
 
 struct sw_parcel_input {

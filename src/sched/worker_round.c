@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sweepstake/monitor.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 #include "sweepstake/text.h"
 #include "worker.h"
@@ -187,6 +189,19 @@ enum sw_status sw_worker_watch(struct sw_worker *worker, const struct sw_times *
 
 /* ---- begin of a round ------------------------------------------------------------------------ */
 
+/* The row whose weights a ticket's criterion compares its parent's with, beside theta0 and snapshots. */
+static int64_t find_grandparent(const struct sw_sweep *sweep, const struct sw_round_task *task) {
+    bool asked = task->plan.control == SW_CONTROL_TICKET && task->plan.parent >= 0 &&
+                 sw_prune_reference(&task->spec) == SW_REFERENCE_BEFORE;
+    return asked ? sweep->rounds[task->plan.parent].parent : -1;
+}
+
+/* Weights that a row keeps of a layer, exactly or at most; all without a row. */
+static int64_t kept_of(const struct sw_sweep *sweep, int64_t row, int64_t layer,
+                       const struct sw_param *param) {
+    return row < 0 ? param->count : sweep->kept[row * sweep->max_layers + layer];
+}
+
 /* What the trainer has to know, from the plan alone. */
 static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_round_task *task) {
     const struct sw_round_plan *plan = &sweep->rounds[row];
@@ -196,15 +211,16 @@ static void describe_task(const struct sw_sweep *sweep, int64_t row, struct sw_r
     task->plan = *plan;
     task->data = sweep->datas[plan->data];
     task->n_layers = arch->n_layers;
+    task->dense_row = sw_sweep_row(sweep, plan->trial, 0, SW_CONTROL_TICKET);
+    task->dense_points = sweep->rounds[task->dense_row].curve_points;
     (void) sw_sweep_snapshots(sweep, row, task->snapshot_step);
-    task->dense_row = sw_sweep_row(sweep, task->plan.trial, 0, SW_CONTROL_TICKET);
+    task->grandparent = find_grandparent(sweep, task);
     int64_t layer = 0;
     for (int64_t i = 0; i < arch->n_params; i++) {
         if (!arch->params[i].prunable) continue;
         task->kept[layer] = sweep->kept[row * sweep->max_layers + layer];
-        task->parent_kept[layer] = plan->parent < 0
-                                       ? arch->params[i].count
-                                       : sweep->kept[plan->parent * sweep->max_layers + layer];
+        task->parent_kept[layer] = kept_of(sweep, plan->parent, layer, &arch->params[i]);
+        task->grandparent_kept[layer] = kept_of(sweep, task->grandparent, layer, &arch->params[i]);
         layer++;
     }
 }
@@ -228,7 +244,7 @@ static void add_snapshot(const struct sw_sweep *sweep, const struct sw_round_pla
 }
 
 /* A ticket prunes its parent's trained weights; a control takes its ticket's mask. Both may begin with
- * weights of their round 0, or look at those that it ended with. */
+ * weights of their round 0, be compared with it, or look at those that it ended with. */
 static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
                                         const struct sw_round_task *task) {
     struct sw_parcel_need need = {.task = task};
@@ -236,7 +252,13 @@ static struct sw_parcel_need list_needs(const struct sw_sweep *sweep,
     add_input(sweep, task->plan.parent, SW_SECTION_MASK, &need);
     if (task->plan.control == SW_CONTROL_TICKET)
         add_input(sweep, task->plan.parent, SW_SECTION_WEIGHTS, &need);
+    if (task->grandparent >= 0) {
+        add_input(sweep, task->grandparent, SW_SECTION_MASK, &need);
+        add_input(sweep, task->grandparent, SW_SECTION_WEIGHTS, &need);
+    }
     if (task->plan.theta_k_owner >= 0) add_snapshot(sweep, &task->plan, &need);
+    if (sw_monitors_need_dense(task->spec.monitor))
+        add_input(sweep, task->dense_row, SW_SECTION_CURVES, &need);
     bool is_there = task->plan.control == SW_CONTROL_TICKET && task->plan.parent == task->dense_row;
     if (sw_trial_needs_dense(task) && !is_there)
         add_input(sweep, task->dense_row, SW_SECTION_WEIGHTS, &need);

@@ -73,6 +73,14 @@ static const struct sw_column round_columns[] = {
 
 #define LAYER(type, field, measure, text)                                                          \
     ROW(type, struct sw_layer_record, field, measure, text, true)
+#define SIGNS(type, column, field, measure, text)                                                  \
+    {                                                                                              \
+        .name = #column, .kind = KIND_##type,                                                      \
+        .offset = offsetof(struct sw_layer_record, signs) +                                        \
+                  offsetof(struct sw_sign_figures, field),                                         \
+        .size = sizeof(((struct sw_sign_figures *) 0)->field), .unit = (measure),                  \
+        .description = (text), .result = true                                                      \
+    }
 static const struct sw_column layer_columns[] = {
     LAYER(STR32, name, "", "parameter"),
     LAYER(I64, weights, "", "weights of the layer"),
@@ -81,8 +89,33 @@ static const struct sw_column layer_columns[] = {
     LAYER(F64, weight_norm, "", "L2 norm of the trained survivors"),
     LAYER(F64, gradient_norm, "", "L2 norm of the last watched gradient; NaN when unwatched"),
     LAYER(F64, gradient_rms, "", "that norm over the root of the weights left"),
+    LAYER(F64, clipped, "",
+          "share of the steps whose gradient train.clip scaled down; NaN without it"),
     LAYER(STR8, format, "",
           "how the layer was stored and multiplied: dense, csr, csc, coo, bsr4, bsr8, bsr16"),
+    SIGNS(
+        F64, sign_flips_theta0, flips_theta0, "",
+        "monitor signs: share of weights with another sign than at initialisation; NaN when unwatched"),
+    SIGNS(F64, sign_flips_rewind, flips_rewind, "", "the same, than when the training began"),
+    SIGNS(F64, sign_flip_rate, flip_rate, "", "the same, than one epoch before the last"),
+    SIGNS(I64, sign_flips, flips, "weights",
+          "changes of sign from one epoch to the next, summed over epochs; -1 when unwatched"),
+    SIGNS(F64, sign_aligned_theta0, aligned_theta0, "",
+          "share of the sum of magnitudes that has the sign of initialisation"),
+    SIGNS(F64, sign_aligned_rewind, aligned_rewind, "",
+          "the same, with the sign that the training began with"),
+    SIGNS(
+        I64, sign_settled, settled, "epochs",
+        "epoch after which fewer than 0.1 % of the signs changed per epoch; -1: none, or unwatched"),
+    SIGNS(F64, factor_least, factor_least, "",
+          "Sign-In, monitor signs: least u^2 - w^2 before the last reset; NaN without one"),
+    SIGNS(F64, factor_median, factor_median, "", "median of u^2 - w^2 then"),
+    SIGNS(F64, factor_low, factor_low, "",
+          "share of weights whose u^2 - w^2 was below a tenth of signin.beta then"),
+    LAYER(I64, factor_unbalanced, "",
+          "Sign-In: times that u^2 - w^2 of a weight fell below zero in a step"),
+    LAYER(I64, factor_flipped, "", "Sign-In: times that the u of a weight changed its sign"),
+    LAYER(I64, sign_forced, "weights", "signs that sign.seed_force changed"),
 };
 
 #define POINT(type, field, measure, text)                                                          \

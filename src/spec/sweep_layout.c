@@ -31,6 +31,7 @@ void sw_sweep_fini(struct sw_sweep *sweep) {
     SW_FREE(&sweep->text);
     SW_FREE(&sweep->overrides);
     SW_FREE(&sweep->canonical);
+    SW_FREE(&sweep->recipe_report);
     SW_FREE(&sweep->trials);
     SW_FREE(&sweep->archs);
     SW_FREE(&sweep->datas);
@@ -47,6 +48,11 @@ int64_t sw_sweep_row(const struct sw_sweep *sweep, int64_t trial, int64_t round,
         return -1;
     return sweep
         ->trial_rounds[(trial * sweep->rounds_wide + round) * SW_CONTROL_COUNT + (int64_t) control];
+}
+
+bool sw_round_keeps_weights(const struct sw_trial_spec *spec, const struct sw_round_plan *round) {
+    return round->round > 0 && round->control == SW_CONTROL_TICKET &&
+           strcmp(spec->rewind_mode, "weights") != 0;
 }
 
 int64_t sw_sweep_snapshots(const struct sw_sweep *sweep, int64_t row, int64_t *steps) {

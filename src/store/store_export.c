@@ -8,6 +8,7 @@
 #include "store_internal.h"
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/net.h"
 
 struct ticket {
     struct sw_store *store;
@@ -15,7 +16,7 @@ struct ticket {
     const struct sw_round_plan *round;
     const struct sw_arch *arch;
     struct sw_round_record record;
-    float *theta;       /* theta0, or all snapshots of its round 0 */
+    float *theta;       /* theta0, all snapshots of its round 0, or what its parent trained */
     const float *start; /* [parameters] what it was trained from, in theta */
     uint8_t *mask;      /* [mask_bytes] */
     float *weights;     /* [survivors] */
@@ -45,11 +46,56 @@ static enum sw_status load_section(const struct ticket *ticket, int64_t owner,
     return status;
 }
 
+static bool keeps_weights(const struct ticket *ticket) {
+    const struct sw_store *store = ticket->store;
+    return sw_round_keeps_weights(&store->trials[ticket->round->trial].spec, ticket->round);
+}
+
+static int64_t count_survivors(const struct sw_arch *arch, const uint8_t *mask) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < arch->n_params; i++)
+        if (arch->params[i].prunable != 0)
+            kept += sw_mask_count(mask + arch->params[i].mask_offset, arch->params[i].count);
+    return kept + arch->parameters - arch->prunable;
+}
+
+/* What the parent trained, as a whole network; 0 where its mask keeps nothing. */
+static enum sw_status load_parent(struct ticket *ticket) {
+    const struct sw_arch *arch = ticket->arch;
+    const struct sw_round_plan *parent = &ticket->store->rounds[ticket->round->parent];
+    uint8_t *mask = NULL;
+    float *survivors = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(
+        load_section(ticket, parent->mask_owner, SW_SECTION_MASK, (size_t) arch->mask_bytes, &mask),
+        status, cleanup);
+    SW_TRY_TO(load_section(ticket, parent->row, SW_SECTION_WEIGHTS,
+                           (size_t) count_survivors(arch, mask), &survivors),
+              status, cleanup);
+    SW_TRY_TO(SW_ALLOC(&ticket->theta, (size_t) arch->parameters, "start weights"), status,
+              cleanup);
+    const float *next = survivors;
+    for (int64_t i = 0; i < arch->n_params; i++) {
+        const struct sw_param *param = &arch->params[i];
+        float *out = ticket->theta + param->offset;
+        if (param->prunable != 0)
+            next += sw_mask_scatter(mask + param->mask_offset, param->count, next, out);
+        else
+            memcpy(out, next, (size_t) param->count * sizeof *out), next += param->count;
+    }
+    ticket->start = ticket->theta;
+cleanup:
+    SW_FREE(&mask);
+    SW_FREE(&survivors);
+    return status;
+}
+
 /* The weights that its training began with. */
 static enum sw_status load_start(struct ticket *ticket) {
     const struct sw_round_plan *round = ticket->round;
     size_t parameters = (size_t) ticket->arch->parameters, snapshots = 1, index = 0;
     int64_t owner = round->theta0_owner;
+    if (keeps_weights(ticket)) return load_parent(ticket);
     if (round->theta_k_owner >= 0) {
         owner = round->theta_k_owner;
         snapshots = (size_t) ticket->store->rounds[owner].snapshots;
@@ -62,18 +108,22 @@ static enum sw_status load_start(struct ticket *ticket) {
     return SW_OK;
 }
 
+/* Its name in the exported file. */
+static const char *name_start(const struct ticket *ticket) {
+    if (keeps_weights(ticket)) return "parent_weights";
+    return ticket->round->theta_k_owner >= 0 ? "theta_k" : "theta0";
+}
+
 static enum sw_status load_ticket(struct ticket *ticket) {
     const struct sw_arch *arch = ticket->arch;
-    int64_t kept = 0;
     SW_TRY(sw_store_read_record(ticket->store, ticket->row, &ticket->record));
     SW_TRY(load_start(ticket));
     SW_TRY(load_section(ticket, ticket->round->mask_owner, SW_SECTION_MASK,
                         (size_t) arch->mask_bytes, &ticket->mask));
-    for (int64_t i = 0; i < arch->n_params; i++)
-        if (arch->params[i].prunable != 0)
-            kept += sw_mask_count(ticket->mask + arch->params[i].mask_offset,
-                                  arch->params[i].count);
-    ticket->survivors = kept + arch->parameters - arch->prunable;
+    const struct sw_trial_spec *spec = &ticket->store->trials[ticket->round->trial].spec;
+    if (sw_sparse_init_acts(spec, ticket->round->round, (enum sw_control) ticket->round->control))
+        sw_sparse_init_scale(spec, arch, ticket->mask, ticket->theta);
+    ticket->survivors = count_survivors(arch, ticket->mask);
     return load_section(ticket, ticket->row, SW_SECTION_WEIGHTS, (size_t) ticket->survivors,
                         &ticket->weights);
 }
@@ -141,7 +191,7 @@ static enum sw_status add_shape(const struct ticket *ticket, hid_t group,
 static enum sw_status fill_param(const struct ticket *ticket, hid_t group,
                                  const struct sw_param *param, int64_t *used) {
     const float *start = ticket->start + param->offset, *weights = ticket->weights + *used;
-    const char *name = ticket->round->theta_k_owner >= 0 ? "theta_k" : "theta0";
+    const char *name = name_start(ticket);
     int64_t n = param->count;
     float *packed = NULL;
     SW_TRY(add_shape(ticket, group, param));

@@ -172,8 +172,10 @@ static const char *round_fault(const struct sw_store *store, const struct sw_rou
         return "model or data set out of range";
     if (!within(round->theta0_owner, 0, row + 1) || !within(round->mask_owner, 0, row + 1))
         return "the owner of its theta0 or mask does not come before it";
+    bool keeps = sw_round_keeps_weights(&store->trials[round->trial].spec, round);
+    if (keeps && round->parent < 0) return "it begins with weights of no parent";
     if (!within(round->rewind_to, 0, round->steps + 1) || !within(round->theta_k_owner, -1, row) ||
-        (round->rewind_to > 0) != (round->theta_k_owner >= 0))
+        (round->rewind_to > 0 && !keeps) != (round->theta_k_owner >= 0))
         return "the weights it is rewound to do not come before it";
     if (!within(round->snapshots, 0, SW_SNAPSHOTS_MAX + 1)) return "it keeps too many snapshots";
     if (!is_text(round->id, sizeof round->id)) return "id has no end";

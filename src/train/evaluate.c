@@ -1,6 +1,6 @@
-#include <math.h>
+#include "training.h"
 
-#include "feed.h"
+#include <math.h>
 
 #define CONVOLUTION_BATCH 64
 
@@ -11,12 +11,12 @@ int64_t sw_train_evaluate_batch(const struct sw_arch *arch) {
 }
 
 int64_t sw_train_max_batch(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
-    int64_t evaluated = sw_train_evaluate_batch(arch);
-    return spec->train_batch > evaluated ? spec->train_batch : evaluated;
+    int64_t evaluated = sw_train_evaluate_batch(arch), part = sw_train_part(spec);
+    return part > evaluated ? part : evaluated;
 }
 
-enum sw_status sw_feed_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
-                                int64_t *correct) {
+enum sw_status sw_training_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
+                                    int64_t *correct) {
     int32_t index[SW_EVALUATE_BATCH];
     double sum = 0;
     int64_t right = 0, batch, most = sw_train_evaluate_batch(sw_net_arch(net));
@@ -40,7 +40,7 @@ enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,
                                  enum sw_split split, double *loss, int64_t *correct) {
     struct sw_feed feed;
     SW_TRY(sw_feed_init(net, data, split, &feed));
-    enum sw_status status = sw_feed_evaluate(&feed, net, loss, correct);
+    enum sw_status status = sw_training_evaluate(&feed, net, loss, correct);
     sw_feed_fini(&feed);
     return status;
 }

@@ -4,6 +4,14 @@ static int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b > 0);
 }
 
+int64_t sw_train_part(const struct sw_trial_spec *spec) {
+    return divide_up(spec->train_batch, spec->train_accumulate);
+}
+
+int64_t sw_train_accumulator_bytes(const struct sw_trial_spec *spec, int64_t survivors) {
+    return spec->train_accumulate > 1 ? survivors * (int64_t) sizeof(float) : 0;
+}
+
 int64_t sw_train_epoch_steps(const struct sw_trial_spec *spec, int64_t train_images) {
     return divide_up(train_images, spec->train_batch);
 }

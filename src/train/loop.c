@@ -20,7 +20,9 @@ enum sw_status sw_train_check(const struct sw_trial_spec *spec, const char **key
     if (schedule == NULL)
         return SW_FAIL(SW_CONFIG, "%s: '%s' is not known", *key, spec->train_schedule_name);
     if (schedule->check != NULL) SW_TRY(schedule->check(spec, key));
-    return sw_training_check_signs(spec, key);
+    SW_TRY(sw_training_check_signs(spec, key));
+    SW_TRY(sw_accumulator_check(spec, key));
+    return sw_clip_check(spec, key);
 }
 
 static enum sw_status check(const struct sw_training *training) {
@@ -48,6 +50,9 @@ static enum sw_status begin(struct sw_training *training) {
     SW_TRY(sw_optimizer_state_init(training->net, training->spec, training->hooks.factored,
                                    &training->optimizer));
     training->outcome.optimizer_bytes = training->optimizer.bytes;
+    SW_TRY(sw_accumulator_init(training->net, training->spec, &training->accumulator));
+    training->outcome.accumulator_bytes = training->accumulator.bytes;
+    SW_TRY(sw_clip_init(training->net, training->spec, &training->clip));
     return sw_training_split(training);
 }
 
@@ -61,6 +66,8 @@ static void keep_events(struct sw_training *training) {
 
 static void end(struct sw_training *training) {
     keep_events(training);
+    sw_clip_fini(&training->clip);
+    sw_accumulator_fini(&training->accumulator);
     sw_optimizer_state_fini(&training->optimizer);
     SW_FREE(&training->augment);
     SW_FREE(&training->order);
@@ -100,22 +107,23 @@ static const struct sw_augment *augment(const struct sw_training *training, int6
 static enum sw_status run_step(struct sw_training *training, int64_t step) {
     struct sw_net *net = training->net;
     double loss_sum = 0;
-    int64_t batch = 0, correct = 0;
+    int64_t batch = 0;
     SW_TRY(sw_training_tend_signs(training, step));
     if (step % training->epoch_steps == 0) sw_training_order(training, step);
     const int32_t *index = choose_batch(training, step, &batch);
-    sw_net_set_mode(net, SW_NET_TRAIN, (uint64_t) training->spec->seed, step);
-    SW_TRY(sw_feed_pass(&training->feeds[SW_SPLIT_TRAIN], net, index,
-                        augment(training, step, index, batch), batch, true, &loss_sum, &correct));
-    SW_TRY(sw_net_backward(net, batch));
+    SW_TRY(sw_accumulator_pass(&training->accumulator, &training->feeds[SW_SPLIT_TRAIN], net,
+                               training->spec, step, index, augment(training, step, index, batch),
+                               batch, &loss_sum));
     training->loss_sum += loss_sum;
     training->samples += batch;
     if (training->hooks.after_backward != NULL)
         SW_TRY(training->hooks.after_backward(training->hooks.context, net, step,
                                               loss_sum / (double) batch));
+    SW_TRY(sw_training_add_norm_penalty(net, training->spec));
+    SW_TRY(sw_clip_gradients(&training->clip, net));
     return sw_optimizer_state_update(&training->optimizer, net, training->spec,
                                      step - training->hooks.first_step + 1,
-                                     learning_rate(training, step));
+                                     learning_rate(training, step), training->hooks.lr_factors);
 }
 
 /* ---- evaluations ---------------------------------------------------------------------------- */
@@ -123,7 +131,7 @@ static enum sw_status run_step(struct sw_training *training, int64_t step) {
 static enum sw_status measure(struct sw_training *training, enum sw_split split, double *loss,
                               int64_t *correct, double *accuracy) {
     const struct sw_feed *feed = &training->feeds[split];
-    SW_TRY(sw_feed_evaluate(feed, training->net, loss, correct));
+    SW_TRY(sw_training_evaluate(feed, training->net, loss, correct));
     *accuracy = feed->count > 0 ? (double) *correct / (double) feed->count : NAN;
     return SW_OK;
 }
@@ -234,6 +242,7 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
     enum sw_status status = begin(&training);
     if (status == SW_OK) status = train(&training);
     training.outcome.train_seconds = sw_training_seconds(&training);
+    sw_clip_report(&training.clip, &training.outcome);
     end(&training);
     *out = training.outcome;
     return status;

@@ -124,8 +124,8 @@ static enum sw_status update_factored(const struct sw_optimizer_state *state, st
 }
 
 enum sw_status sw_optimizer_state_update(struct sw_optimizer_state *state, struct sw_net *net,
-                                         const struct sw_trial_spec *spec, int64_t step,
-                                         double lr) {
+                                         const struct sw_trial_spec *spec, int64_t step, double lr,
+                                         const double *lr_factors) {
     struct sw_hal *hal = sw_net_hal(net);
     int64_t n_params = 0;
     const struct sw_net_param *params = sw_net_params(net, &n_params);
@@ -133,10 +133,12 @@ enum sw_status sw_optimizer_state_update(struct sw_optimizer_state *state, struc
         struct sw_param_states *states = &state->params[p];
         int64_t own_step = step - states->begun;
         if (!sw_role_is_trained(params[p].param->role)) continue;
+        const double own_lr = lr_factors != NULL ? lr * lr_factors[p] : lr;
         if (states->u != NULL)
-            SW_TRY(update_factored(state, hal, spec, &params[p], states, own_step, lr));
+            SW_TRY(update_factored(state, hal, spec, &params[p], states, own_step, own_lr));
         else
-            SW_TRY(state->optimizer->update(hal, spec, &params[p], states->buffer, own_step, lr));
+            SW_TRY(
+                state->optimizer->update(hal, spec, &params[p], states->buffer, own_step, own_lr));
     }
     return SW_OK;
 }

@@ -52,7 +52,7 @@ struct sw_factors sw_optimizer_state_factors(const struct sw_optimizer_state *st
 enum sw_status sw_optimizer_state_clear(const struct sw_optimizer_state *state,
                                         struct sw_param_states *states, int64_t done) SW_NODISCARD;
 
-/* Update all parameters; `step` counts from 1. */
+/* Update all parameters; `step` counts from 1; `lr_factors` [n_params] or NULL, on the rate of each. */
 enum sw_status sw_optimizer_state_update(struct sw_optimizer_state *state, struct sw_net *net,
-                                         const struct sw_trial_spec *spec, int64_t step,
-                                         double lr) SW_NODISCARD;
+                                         const struct sw_trial_spec *spec, int64_t step, double lr,
+                                         const double *lr_factors) SW_NODISCARD;

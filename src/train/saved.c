@@ -44,9 +44,18 @@ static struct sw_train_extent measure(const struct sw_training *training) {
     return extent;
 }
 
-int64_t sw_train_bytes_now(const struct sw_training *training) {
+static int64_t clip_bytes(const struct sw_training *training) {
+    return sw_train_clip_bytes(training->spec, sw_net_arch(training->net)->n_layers);
+}
+
+/* All of a training after that many evaluations. */
+static int64_t all_bytes(const struct sw_training *training, int64_t points) {
     const struct sw_train_extent extent = measure(training);
-    return sw_train_saved_bytes(training->spec, &extent, training->outcome.points);
+    return sw_train_saved_bytes(training->spec, &extent, points) + clip_bytes(training);
+}
+
+int64_t sw_train_bytes_now(const struct sw_training *training) {
+    return all_bytes(training, training->outcome.points);
 }
 
 static int64_t curve_bytes(int64_t points) {
@@ -121,9 +130,9 @@ static void set_layers(struct sw_training *training, const char *from) {
     }
 }
 
-/* They stand at the end of a state. */
+/* They stand behind all but the state of clipping. */
 static const char *layers_of(const struct sw_training *training, const char *from, int64_t bytes) {
-    return from + bytes -
+    return from + bytes - clip_bytes(training) -
            sw_net_arch(training->net)->n_layers * (int64_t) sizeof(struct saved_layer);
 }
 
@@ -175,6 +184,7 @@ enum sw_status sw_train_save(const struct sw_training *training, void *out, int6
     struct place factors = {.out = next + array};
     SW_TRY(move_factors(training, &factors));
     get_layers(training, factors.out);
+    sw_clip_save(&training->clip, (char *) out + bytes - clip_bytes(training));
     return SW_OK;
 }
 
@@ -208,16 +218,17 @@ static bool is_duration(double seconds) {
 
 /* A state of this very training? Whatever passes is safe to go on with. */
 static bool fits(const struct sw_training *training, const struct saved_header *header,
-                 int64_t bytes) {
+                 const char *from, int64_t bytes) {
     const struct saved_header now = describe(training);
-    const struct sw_train_extent extent = measure(training);
+    const char *clipping = from + bytes - clip_bytes(training);
     return header->steps == now.steps && header->done > training->hooks.first_step &&
            header->done <= now.steps && header->points == points_after(training, header->done) &&
            header->samples == samples_after(training, header->done) &&
            header->survivors == now.survivors && header->states == now.states &&
            header->factored == now.factored && is_duration(header->train_seconds) &&
-           is_duration(header->evaluate_seconds) &&
-           bytes == sw_train_saved_bytes(training->spec, &extent, header->points);
+           is_duration(header->evaluate_seconds) && bytes == all_bytes(training, header->points) &&
+           are_layers(training, layers_of(training, from, bytes), header->done) &&
+           sw_clip_fits(&training->clip, clipping, header->done - training->hooks.first_step);
 }
 
 static void put_back(struct sw_training *training, const struct saved_header *header) {
@@ -238,8 +249,7 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
         return SW_FAIL(SW_DAMAGED, "a saved training has at least %zu bytes, not %lld",
                        sizeof header, (long long) bytes);
     memcpy(&header, next, sizeof header);
-    if (!fits(training, &header, bytes) ||
-        !are_layers(training, layers_of(training, from, bytes), header.done))
+    if (!fits(training, &header, from, bytes))
         return SW_FAIL(SW_DAMAGED, "%lld bytes that are no state of this training",
                        (long long) bytes);
     const int64_t array = header.survivors * FLOAT_BYTES;
@@ -254,6 +264,7 @@ enum sw_status sw_train_restore(struct sw_training *training, const void *from, 
     struct place factors = {.from = next + array};
     SW_TRY(move_factors(training, &factors));
     set_layers(training, layers_of(training, from, bytes));
+    sw_clip_restore(&training->clip, (const char *) from + bytes - clip_bytes(training));
     put_back(training, &header);
     *done = header.done;
     return SW_OK;

@@ -180,14 +180,20 @@ static enum sw_status correct_all(struct sw_training *training, int64_t step) {
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-enum sw_status sw_training_tend_signs(struct sw_training *training, int64_t step) {
+static enum sw_status reset_all(struct sw_training *training, int64_t step) {
     const struct sw_optimizer_state *state = &training->optimizer;
-    const struct sw_trial_spec *spec = training->spec;
-    if (training->hooks.sign_reference != NULL &&
-        is_due(training, step, spec->sign_seed_force_every))
-        SW_TRY(correct_all(training, step));
-    if (!state->factored || !is_due(training, step, spec->signin_reset_epochs)) return SW_OK;
     for (int64_t p = 0; p < state->n_params; p++)
         if (state->params[p].u != NULL) SW_TRY(reset(training, p, step));
     return SW_OK;
+}
+
+/* Resets come first: they are to be seen as the steps left the factors. */
+enum sw_status sw_training_tend_signs(struct sw_training *training, int64_t step) {
+    const struct sw_trial_spec *spec = training->spec;
+    if (training->optimizer.factored && is_due(training, step, spec->signin_reset_epochs))
+        SW_TRY(reset_all(training, step));
+    if (training->hooks.sign_reference == NULL ||
+        !is_due(training, step, spec->sign_seed_force_every))
+        return SW_OK;
+    return correct_all(training, step);
 }

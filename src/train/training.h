@@ -1,8 +1,10 @@
 /* Module: train, private: one training while it runs. */
 #pragma once
 
-#include "feed.h"
+#include "accumulate.h"
+#include "clip.h"
 #include "optimizer.h"
+#include "sweepstake/feed.h"
 
 struct sw_training {
     struct sw_net *net;
@@ -13,6 +15,8 @@ struct sw_training {
     int64_t done; /* steps that were over when a hook was told last, or a state was put back */
     struct sw_feed feeds[SW_SPLIT_COUNT];
     struct sw_optimizer_state optimizer;
+    struct sw_clip clip;
+    struct sw_accumulator accumulator;
     int32_t *order; /* [training samples]: order of this epoch */
     struct sw_augment
         *augment;    /* [batch]: how the samples of a step are shown; NULL: as they are */
@@ -36,3 +40,9 @@ enum sw_status sw_training_check_signs(const struct sw_trial_spec *spec,
                                        const char **key) SW_NODISCARD;
 /* loop.c: seconds spent in training steps so far. */
 double sw_training_seconds(const struct sw_training *training);
+/* evaluate.c: mean loss and right answers over all samples, in their order; NaN and 0 without samples. */
+enum sw_status sw_training_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
+                                    int64_t *correct) SW_NODISCARD;
+/* norm_penalty.c: add train.norm_penalty to the gradients of a step. Errors: SW_NOMEM, those of the device. */
+enum sw_status sw_training_add_norm_penalty(struct sw_net *net,
+                                            const struct sw_trial_spec *spec) SW_NODISCARD;

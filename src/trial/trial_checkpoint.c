@@ -1,5 +1,6 @@
 /* Checkpoints inside a round:
- *     header | alerts so far | watched gradient norms | weights to rewind to | state of the training */
+ *     header | alerts so far | watched gradient norms | watched signs | weights to rewind to |
+ *     state of the training */
 #include "trial_run.h"
 
 #include <stdio.h>
@@ -10,6 +11,7 @@
 struct checkpoint_header {
     int64_t n_alerts, suppressed;
     int64_t n_layers;
+    int64_t sign_bytes;     /* of the monitor `signs` */
     int64_t snapshot_bytes; /* of all snapshots, taken or not */
     int64_t train_bytes;
 };
@@ -20,33 +22,43 @@ static int64_t watch_bytes(int64_t n_alerts, int64_t n_layers) {
     return n_alerts * (int64_t) sizeof(struct sw_alert) + n_layers * (int64_t) sizeof(double);
 }
 
-static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t snapshot_bytes,
-                                int64_t train_bytes) {
+static int64_t checkpoint_bytes(int64_t n_alerts, int64_t n_layers, int64_t sign_bytes,
+                                int64_t snapshot_bytes, int64_t train_bytes) {
     return (int64_t) sizeof(struct checkpoint_header) + watch_bytes(n_alerts, n_layers) +
-           snapshot_bytes + train_bytes;
+           sign_bytes + snapshot_bytes + train_bytes;
+}
+
+static int64_t sign_bytes(const struct sw_trial_spec *spec, int64_t weights, int64_t n_layers) {
+    return sw_trial_watches_signs(spec) ? sw_signs_saved_bytes(weights, n_layers) : 0;
 }
 
 int64_t sw_trial_checkpoint_bytes(const struct sw_trial_spec *spec,
                                   const struct sw_round_plan *plan, int64_t n_layers) {
     const struct sw_train_extent extent = sw_train_extent_of(spec, plan->round, plan->survivors,
                                                              plan->nnz, n_layers);
-    return checkpoint_bytes(SW_ALERTS_MAX, n_layers,
+    return checkpoint_bytes(SW_ALERTS_MAX, n_layers, sign_bytes(spec, plan->nnz, n_layers),
                             plan->length[SW_SECTION_THETA_K] * (int64_t) sizeof(float),
-                            sw_train_saved_bytes(spec, &extent, plan->curve_points));
+                            sw_train_saved_bytes(spec, &extent, plan->curve_points) +
+                                sw_train_clip_bytes(spec, n_layers));
 }
 
 static int64_t snapshot_bytes(const struct sw_trial_run *run) {
     return run->task->plan.snapshots * run->arch.parameters * (int64_t) sizeof(float);
 }
 
+static int64_t signs_now(const struct sw_trial_run *run) {
+    return sign_bytes(&run->task->spec, run->record.result.nnz, run->arch.n_layers);
+}
+
 /* The same, for the network as it is. */
 static int64_t find_capacity(const struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     const struct sw_train_extent extent = sw_train_extent_of(
-        &run->task->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
+        &run->spec, plan->round, sw_net_survivors(run->net), run->record.result.nnz,
         run->arch.n_layers);
-    return checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, snapshot_bytes(run),
-                            sw_train_saved_bytes(&run->task->spec, &extent, plan->curve_points));
+    return checkpoint_bytes(SW_ALERTS_MAX, run->arch.n_layers, signs_now(run), snapshot_bytes(run),
+                            sw_train_saved_bytes(&run->spec, &extent, plan->curve_points) +
+                                sw_train_clip_bytes(&run->spec, run->arch.n_layers));
 }
 
 /* The survivors' values mean something under their mask only. */
@@ -82,10 +94,11 @@ static enum sw_status check(const struct sw_trial_run *run, const struct checkpo
                             const char *alerts, int64_t bytes) {
     const int64_t n = header->n_alerts;
     if (n < 0 || n > SW_ALERTS_MAX || header->suppressed < 0 ||
-        header->n_layers != run->arch.n_layers || header->snapshot_bytes != snapshot_bytes(run) ||
-        header->train_bytes < 0 || header->train_bytes > bytes ||
-        checkpoint_bytes(n, header->n_layers, header->snapshot_bytes, header->train_bytes) !=
-            bytes ||
+        header->n_layers != run->arch.n_layers || header->sign_bytes != signs_now(run) ||
+        header->snapshot_bytes != snapshot_bytes(run) || header->train_bytes < 0 ||
+        header->train_bytes > bytes ||
+        checkpoint_bytes(n, header->n_layers, header->sign_bytes, header->snapshot_bytes,
+                         header->train_bytes) != bytes ||
         !are_alerts((const struct sw_alert *) (const void *) alerts, n))
         return SW_FAIL(SW_DAMAGED, "%lld bytes that are none of this round", (long long) bytes);
     return SW_OK;
@@ -102,9 +115,11 @@ static enum sw_status restore(struct sw_trial_run *run, struct sw_training *trai
     SW_TRY(check(run, &header, alerts, bytes));
     const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
     const char *norms = alerts + alert_bytes;
-    const char *snapshots = alerts + watch_bytes(header.n_alerts, header.n_layers);
+    const char *signs = alerts + watch_bytes(header.n_alerts, header.n_layers);
+    const char *snapshots = signs + header.sign_bytes;
     SW_TRY(sw_train_restore(training, snapshots + header.snapshot_bytes, header.train_bytes, done));
     sw_trial_restore_snapshots(run, snapshots, *done);
+    if (run->signs != NULL) sw_signs_restore(run->signs, signs);
     memcpy(run->alerts, alerts, alert_bytes);
     memcpy(run->gradient_norm, norms, (size_t) header.n_layers * sizeof *run->gradient_norm);
     run->watch.n_alerts = header.n_alerts;
@@ -141,10 +156,11 @@ static enum sw_status save(struct sw_trial_run *run, const struct sw_training *t
     const struct checkpoint_header header = {.n_alerts = run->watch.n_alerts,
                                              .suppressed = run->watch.suppressed,
                                              .n_layers = run->arch.n_layers,
+                                             .sign_bytes = signs_now(run),
                                              .snapshot_bytes = snapshot_bytes(run),
                                              .train_bytes = sw_train_bytes_now(training)};
-    const int64_t bytes = checkpoint_bytes(header.n_alerts, header.n_layers, header.snapshot_bytes,
-                                           header.train_bytes);
+    const int64_t bytes = checkpoint_bytes(header.n_alerts, header.n_layers, header.sign_bytes,
+                                           header.snapshot_bytes, header.train_bytes);
     const size_t alert_bytes = (size_t) header.n_alerts * sizeof *run->alerts;
     const size_t norm_bytes = (size_t) header.n_layers * sizeof *run->gradient_norm;
     if (run->checkpoint == NULL)
@@ -154,6 +170,8 @@ static enum sw_status save(struct sw_trial_run *run, const struct sw_training *t
     memcpy(next += sizeof header, run->alerts, alert_bytes);
     memcpy(next += alert_bytes, run->gradient_norm, norm_bytes);
     next += norm_bytes;
+    if (run->signs != NULL) sw_signs_save(run->signs, next);
+    next += header.sign_bytes;
     if (header.snapshot_bytes > 0) memcpy(next, run->theta_k, (size_t) header.snapshot_bytes);
     SW_TRY(sw_train_save(training, next + header.snapshot_bytes, header.train_bytes));
     return run->sink->save_checkpoint(run->sink->context, find_key(run), done, run->checkpoint,

@@ -1,26 +1,7 @@
 /* A conversion as it is before anything is trained again. */
 #include "trial_run.h"
 
-#include <string.h>
-
-#include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
-
-/* The trained weights at their places; removed ones, which may return, are 0. */
-static void scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
-                    float *theta) {
-    for (int64_t p = 0; p < arch->n_params; p++) {
-        const struct sw_param *param = &arch->params[p];
-        float *values = theta + param->offset;
-        if (param->prunable) {
-            survivors += sw_mask_scatter(mask + param->mask_offset, param->count, survivors,
-                                         values);
-            continue;
-        }
-        memcpy(values, survivors, (size_t) param->count * sizeof *values);
-        survivors += param->count;
-    }
-}
 
 static enum sw_status find_accuracy(struct sw_trial_run *run, struct sw_net *net,
                                     enum sw_split split, double *out) {
@@ -40,7 +21,8 @@ enum sw_status sw_trial_judge_conversion(struct sw_trial_run *run, const uint8_t
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&theta, (size_t) run->arch.parameters, "converted weights"), status,
               cleanup);
-    scatter(&run->arch, parent_mask, survivors, theta);
+    /* Removed weights, which may return, are 0. */
+    sw_arch_scatter(&run->arch, parent_mask, survivors, theta);
     SW_TRY_TO(sw_trial_create_net(run, theta, &net), status, cleanup);
     SW_TRY_TO(find_accuracy(run, net, SW_SPLIT_VALIDATION, &result->converted_validation_accuracy),
               status, cleanup);

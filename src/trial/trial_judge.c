@@ -91,6 +91,13 @@ static enum sw_status judge_layer(struct sw_trial_run *run, const struct sw_net_
     record->weight_norm = sqrt(squares);
     record->gradient_norm = run->gradient_norm[layer];
     record->gradient_rms = run->gradient_norm[layer] / sqrt((double) param->n);
+    record->signs = run->signs != NULL ? *sw_signs_layer(run->signs, layer) : sw_signs_unwatched();
+    record->factor_unbalanced = run->outcome.events[layer].unbalanced;
+    record->factor_flipped = run->outcome.events[layer].flipped;
+    record->sign_forced = run->outcome.events[layer].forced;
+    record->clipped = run->outcome.watched_steps > 0 ? (double) run->outcome.clipped_steps[layer] /
+                                                           (double) run->outcome.watched_steps
+                                                     : NAN;
     SW_TEXT_COPY(record->format, sw_format_name(sw_net_layer_format(run->net, layer)));
     return SW_OK;
 }

@@ -98,7 +98,7 @@ void sw_trial_count_kept(struct sw_trial_run *run) {
         result->nnz += run->kept[l];
     if (run->arch.prunable > 0)
         result->sparsity = 1 - (double) result->nnz / (double) run->arch.prunable;
-    result->train_flops = sw_train_flops_from(&task->spec, &run->arch, &task->data,
+    result->train_flops = sw_train_flops_from(&run->spec, &run->arch, &task->data,
                                               task->plan.rewind_to, run->kept);
     result->inference_flops = sw_net_forward_flops(&run->arch, run->kept);
 }
@@ -140,7 +140,7 @@ static void measure_memory(const struct sw_trial_run *run, struct sw_round_measu
     struct rusage usage;
     sw_net_memory(run->net, &memory);
     measured->bytes_weights = memory.weights;
-    measured->bytes_gradients = memory.gradients;
+    measured->bytes_gradients = memory.gradients + run->outcome.accumulator_bytes;
     measured->bytes_optimizer = run->outcome.optimizer_bytes;
     measured->bytes_activations = memory.activations;
     measured->bytes_workspace = memory.workspace;

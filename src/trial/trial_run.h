@@ -13,20 +13,25 @@ struct sw_trial_run {
     const struct sw_trial_place *place;
     const struct sw_sink *sink;
     /* What it makes; owned. */
+    struct sw_trial_spec spec; /* the task's, as this round has it (sw_train_round_spec) */
     struct sw_arch arch;
     float *theta0;     /* [parameters] */
     bool theta0_whole; /* also where the mask keeps nothing */
     float *theta_k;    /* weights of the steps that others rewind to, [plan.snapshots * parameters];
                             or those that this round begins with, [parameters] */
     int64_t snapshots; /* of the former, taken so far */
-    uint8_t *mask;     /* [mask_bytes] */
-    uint8_t *forced;   /* signs that weights are forced to, one bit per kept weight; NULL: none */
+    struct sw_lr_prune prune; /* what the prune did; of norms only where trained weights are kept */
+    double *lr_factors;       /* [n_params] on the rate of each parameter; NULL: none */
+    uint8_t *mask;            /* [mask_bytes] */
+    uint8_t *forced; /* signs that weights are forced to, one bit per kept weight; NULL: none */
     int64_t kept[SW_MAX_LAYERS]; /* weights of each layer that it keeps */
     struct sw_net *net;
     struct sw_curve_point *curve;   /* [plan.curve_points] */
     double *gradient_norm;          /* [n_layers] */
+    struct sw_signs *signs;         /* of the monitor `signs`; NULL: it is off */
     struct sw_layer_record *layers; /* [n_layers] */
     struct sw_alert *alerts;        /* [SW_ALERTS_MAX] */
+    struct sw_curve_point *dense;   /* curve of round 0, where a monitor needs it */
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;
@@ -42,6 +47,16 @@ void sw_trial_release(struct sw_trial_run *run);
  * round that hands them over, else those that the mask keeps, and none when the training begins with
  * weights of a later step. A reinit control draws its own. Errors: SW_CONFIG (distribution). */
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_start.c: draw them: those that `mask` keeps, or all. Errors: SW_CONFIG (distribution). */
+enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) SW_NODISCARD;
+/* trial_start.c: the mask of another row, of that round, which keeps as many weights of every layer as was
+ * planned. Errors: what the sink returns, SW_DAMAGED. */
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row, int64_t round,
+                                  const int64_t *planned, uint8_t *mask) SW_NODISCARD;
+void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask);
+/* trial_prune.c: the mask of a ticket, from its parent's or, without a parent, from the initial weights; alerts
+ * where prune.min_keep acted. Errors: SW_NOMEM, what the sink returns, SW_DAMAGED, those of sw_prune_round. */
+enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: memory for snapshots, or one of round 0. Errors: SW_NOMEM, what the sink returns. */
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_snapshot.c: the weights that the training begins with, [parameters]; borrowed. */
@@ -66,9 +81,19 @@ enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
  * back and train; into the record. Errors: SW_NOMEM, those of the device. */
 enum sw_status sw_trial_judge_conversion(struct sw_trial_run *run, const uint8_t *parent_mask,
                                          const float *survivors) SW_NODISCARD;
+/* trial_rates.c: with rewind.mode learning-rate or fine-tune, keep the parent's trained weights to begin
+ * with, and what the prune took of them; `survivors` as the parent handed them over. */
+void sw_trial_take_parent(struct sw_trial_run *run, const uint8_t *parent_mask,
+                          const float *survivors);
+/* trial_rates.c: learning rates of this round, once its mask is known. */
+enum sw_status sw_trial_make_rates(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_signs.c: the signs that weights are forced to, where the settings ask for it. Errors: SW_NOMEM,
  * what the sink returns. */
 enum sw_status sw_trial_make_signs(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_signs.c: what the monitor `signs` needs, when it is on and the network has its weights. */
+enum sw_status sw_trial_watch_signs(struct sw_trial_run *run) SW_NODISCARD;
+bool sw_trial_watches_signs(const struct sw_trial_spec *spec);
 
 /* trial_checkpoint.c: hooks of the training. Go on from a checkpoint, if there is one; take one when
  * it is time. What goes wrong with a checkpoint is told, and the training goes on without. Errors:

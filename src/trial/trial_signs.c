@@ -22,6 +22,26 @@ static enum sw_status take_signs(const struct sw_trial_run *run, const float *th
     return SW_OK;
 }
 
+bool sw_trial_watches_signs(const struct sw_trial_spec *spec) {
+    return sw_watch_has(spec->monitor, "signs");
+}
+
+enum sw_status sw_trial_watch_signs(struct sw_trial_run *run) {
+    const struct sw_trial_spec *spec = &run->task->spec;
+    uint8_t *theta0 = NULL, *start = NULL;
+    enum sw_status status = SW_OK;
+    if (!sw_trial_watches_signs(spec)) return SW_OK;
+    SW_TRY_TO(take_signs(run, run->theta0, &theta0), status, cleanup);
+    SW_TRY_TO(take_signs(run, sw_trial_start_weights(run), &start), status, cleanup);
+    SW_TRY_TO(sw_signs_create(run->net, theta0, start, spec->signin_beta, &run->signs), status,
+              cleanup);
+    run->watch.signs = run->signs;
+cleanup:
+    SW_FREE(&theta0);
+    SW_FREE(&start);
+    return status;
+}
+
 bool sw_trial_needs_dense(const struct sw_round_task *task) {
     return sw_train_sign_reference(&task->spec, task->plan.round) == SW_SIGN_DENSE;
 }

@@ -8,6 +8,8 @@
 enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     bool takes = plan->theta_k_owner < 0;
+    if (sw_round_keeps_weights(&run->spec, plan))
+        return SW_ALLOC(&run->theta_k, (size_t) run->arch.parameters, "the parent's weights");
     if (plan->snapshots < 0 || plan->snapshots > SW_SNAPSHOTS_MAX ||
         (!takes && (plan->theta_k_index < 0 || plan->theta_k_index >= SW_SNAPSHOTS_MAX)))
         return SW_FAIL(SW_INTERNAL, "the task takes %lld snapshots and begins with number %lld",
@@ -22,7 +24,9 @@ enum sw_status sw_trial_load_theta_k(struct sw_trial_run *run) {
 }
 
 const float *sw_trial_start_weights(const struct sw_trial_run *run) {
-    return run->task->plan.theta_k_owner < 0 ? run->theta0 : run->theta_k;
+    const struct sw_round_plan *plan = &run->task->plan;
+    bool initial = plan->theta_k_owner < 0 && !sw_round_keeps_weights(&run->spec, plan);
+    return initial ? run->theta0 : run->theta_k;
 }
 
 /* Nothing is removed in a round that keeps snapshots: its survivors are all parameters in order. */

@@ -154,8 +154,8 @@ static void check_forward(struct loaded *d, int sparse, int slot) {
     const struct problem *p = d->p;
     const struct sw_planes *out = &p->conv.out;
     struct sw_buffer *y = upload_images(d->hal, out, p->ld, NULL);
-    SW_TEST_OK(sparse ? sw_hal_sparse_conv_forward(d->hal, d->sparse, d->values, d->x, p->ld,
-                                                   d->scratch, y)
+    SW_TEST_OK(sparse ? sw_hal_sparse_conv_forward(d->hal, d->sparse, d->values, d->x, NULL, p->ld,
+                                                   0, d->scratch, y)
                       : sw_hal_conv_forward(d->hal, &p->conv, d->w, d->x, p->ld, d->scratch, y));
     float *result = fetch_images(y, out, p->ld);
     compare_with(sparse ? "sparse forward" : "forward", result, p->y_exact,
@@ -163,6 +163,30 @@ static void check_forward(struct loaded *d, int sparse, int slot) {
     same_for_any_threads(d->hal, slot, result, (size_t) image_floats(out, p->ld) * sizeof *result);
     SW_FREE(&result);
     sw_hal_free(&y);
+}
+
+/* With a bias and maybe a ReLU in the same pass: to the bit what the pass of its own gives. */
+static void check_ending(struct loaded *d, int relu) {
+    const struct sw_planes *out = &d->p->conv.out;
+    const int64_t ld = d->p->ld;
+    struct sw_buffer *y = upload_images(d->hal, out, ld, NULL);
+    struct sw_buffer *apart = upload_images(d->hal, out, ld, NULL);
+    float *numbers = random_floats(out->channels, 71);
+    struct sw_buffer *bias = floats(d->hal, numbers, out->channels);
+    SW_TEST_OK(sw_hal_sparse_conv_forward(d->hal, d->sparse, d->values, d->x, bias, ld, relu,
+                                          d->scratch, y));
+    SW_TEST_OK(sw_hal_sparse_conv_forward(d->hal, d->sparse, d->values, d->x, NULL, ld, relu,
+                                          d->scratch, apart));
+    SW_TEST_OK(sw_hal_planes_bias_activate(d->hal, out, bias, ld, relu, apart));
+    float *result = fetch_images(y, out, ld), *expected = fetch_images(apart, out, ld);
+    for (int64_t i = 0; i < image_floats(out, ld); i++)
+        CU_ASSERT_EQUAL(result[i], expected[i]);
+    SW_FREE(&result);
+    SW_FREE(&expected);
+    SW_FREE(&numbers);
+    sw_hal_free(&y);
+    sw_hal_free(&apart);
+    sw_hal_free(&bias);
 }
 
 static void check_backward_data(struct loaded *d, int sparse, int add, int slot) {
@@ -220,6 +244,8 @@ static void check_problem(struct sw_hal *hal) {
         check_backward_data(&d, sparse, 1, sparse * 4 + 2);
         check_backward_weights(&d, sparse, sparse * 4 + 3);
     }
+    check_ending(&d, 0);
+    check_ending(&d, 1);
     const struct sw_conv *c = &problem.conv;
     if (CU_get_number_of_failures() > before)
         fprintf(stderr,
@@ -408,7 +434,7 @@ static void check_gradient_border(struct sw_hal *hal) {
     struct sw_sparse_conv *sparse = NULL;
     SW_TEST_OK(sw_hal_sparse_conv_create(hal, &conv, &problem.csr, &sparse));
     SW_TEST_OK(sw_hal_conv_forward(hal, &conv, d.w, d.x, 8, d.scratch, d.dy));
-    SW_TEST_OK(sw_hal_sparse_conv_forward(hal, sparse, d.values, d.x, 8, d.scratch, d.dy));
+    SW_TEST_OK(sw_hal_sparse_conv_forward(hal, sparse, d.values, d.x, NULL, 8, 0, d.scratch, d.dy));
     SW_TEST_FAILS(sw_hal_conv_backward_data(hal, &conv, d.w, d.dy, 8, 0, d.scratch, d.x),
                   SW_INTERNAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "border"));
@@ -435,10 +461,13 @@ static void check_buffers(struct sw_hal *hal) {
     SW_TEST_FAILS(sw_hal_conv_backward_weights(hal, c, d.dy, d.x, 8, scratch, small), SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_conv_backward_weights(hal, c, d.dy, d.x, 8, scratch, d.x), SW_INTERNAL);
     const struct sw_sparse_conv *s = d.sparse;
-    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, NULL, d.values, d.x, 8, scratch, d.dy),
+    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, NULL, d.values, d.x, NULL, 8, 0, scratch, d.dy),
                   SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, s, small, d.x, 8, scratch, d.dy), SW_INTERNAL);
-    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, s, d.values, d.x, 16, scratch, d.dy),
+    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, s, d.values, d.x, d.dy, 8, 1, scratch, d.dy),
+                  SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, s, small, d.x, NULL, 8, 0, scratch, d.dy),
+                  SW_INTERNAL);
+    SW_TEST_FAILS(sw_hal_sparse_conv_forward(hal, s, d.values, d.x, NULL, 16, 0, scratch, d.dy),
                   SW_INTERNAL);
     SW_TEST_FAILS(sw_hal_sparse_conv_backward_data(hal, s, d.values, d.dy, 8, 0, scratch, d.dy),
                   SW_INTERNAL);
@@ -469,7 +498,7 @@ static void check_positions(struct sw_hal *hal) {
     CU_ASSERT_PTR_NULL(sparse);
     SW_TEST_OK(sw_hal_sparse_conv_create(hal, &problem.conv, &csr, &sparse));
     struct sw_hal *other = open_device(sw_backend_find("cpu"), SW_ISA_GENERIC, 1);
-    SW_TEST_FAILS(sw_hal_sparse_conv_forward(other, sparse, NULL, NULL, 8, NULL, NULL),
+    SW_TEST_FAILS(sw_hal_sparse_conv_forward(other, sparse, NULL, NULL, NULL, 8, 0, NULL, NULL),
                   SW_INTERNAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(sw_status_text(), "another device"));
     sw_hal_close(&other);

@@ -80,6 +80,14 @@ static void check_pools(struct sw_hal *hal) {
     compare_images("max pool", y, out, ld, problem.largest, 0.0, 2);
     SW_TEST_OK(sw_hal_max_pool_backward(hal, pool, x, y, dy, ld, dx));
     compare_images("max pool backward", dx, in, ld, problem.largest_dx, 5e-7, 3);
+    struct sw_pooling after_relu = *pool;
+    after_relu.relu = 1;
+    SW_TEST_OK(sw_hal_max_pool_backward(hal, &after_relu, x, y, dy, ld, dx));
+    struct exact *stopped = exact_array(image_floats(in, ld));
+    for (int64_t i = 0; i < image_floats(in, ld); i++)
+        if (problem.x[i] > 0.0f) stopped[i] = problem.largest_dx[i];
+    compare_images("max pool backward after ReLU", dx, in, ld, stopped, 5e-7, 4);
+    SW_FREE(&stopped);
     sw_hal_free(&x);
     sw_hal_free(&y);
     sw_hal_free(&dx);
@@ -111,7 +119,7 @@ static void pools_agree_with_plain_loops(void) {
 }
 
 static void check_pool_nan(struct sw_hal *hal) {
-    struct sw_pooling pool = {{1, 2, 2, 0}, {1, 1, 1, 0}, 2, 2};
+    struct sw_pooling pool = {{1, 2, 2, 0}, {1, 1, 1, 0}, 2, 2, 0};
     float numbers[32];
     for (int i = 0; i < 32; i++)
         numbers[i] = i % 8 == i / 8 ? NAN : (float) i;
@@ -376,7 +384,7 @@ static void dropout_is_the_same_backward(void) {
 /* ---- misuse ---------------------------------------------------------------------------------- */
 
 static void check_pool_arguments(struct sw_hal *hal) {
-    struct sw_pooling pool = {{2, 5, 4, 1}, {2, 2, 2, 1}, 2, 2}, bad = pool;
+    struct sw_pooling pool = {{2, 5, 4, 1}, {2, 2, 2, 1}, 2, 2, 0}, bad = pool;
     struct sw_buffer *x = upload_images(hal, &pool.in, 8, NULL);
     struct sw_buffer *y = upload_images(hal, &pool.out, 8, NULL);
     struct sw_buffer *dx = upload_images(hal, &pool.in, 8, NULL);

@@ -60,6 +60,31 @@ class Words(Case):
         self.assertGreater(len(keys), 30)
         self.assertLessEqual(keys, shown)
 
+    def test_show_documents_one_thing(self):
+        expected = {"synflow": ("dR/d|w|", "2006.05467", "no data", "prune.score_steps", "prune.criterion"),
+                    "magnitude": ("|w|", "1803.03635"), "grasp": ("H g", "removed ones never", "prune.score_temperature"),
+                    "sgd": ("train.optimizer.name", "train.optimizer.momentum"), "cosine": ("train.schedule.floor",),
+                    "mlp-30-20": ("model.name",), "random": ("prune.criterion", "value of control"),
+                    "divergence": ("monitor",), "synthetic": ("data.name", "data.classes"), "cpu": ("backend", "usable here"),
+                    "prune.rate": ("0.2", "number"), "seed": ("whole number",), "block8": ("prune.granularity",)}
+        for name, words in expected.items():
+            shown = self.run_ok("show", name).stdout
+            for word in words:
+                self.assertIn(word, shown, name)
+        self.assertNotIn("needs:", self.run_ok("show", "magnitude").stdout)
+
+    def test_show_documents_every_criterion_it_lists(self):
+        names = [line.split()[0] for line in self.run_ok("show", "criteria").stdout.splitlines() if line[0] != " "]
+        self.assertGreaterEqual(len(names), 18)
+        for name in names:
+            shown = self.run_ok("show", name).stdout
+            self.assertIn("score:", shown, name)
+            self.assertIn("source:", shown, name)
+
+    def test_show_names_the_nearest_thing(self):
+        for wrong, right in (("synflo", "synflow"), ("criterias", "criteria"), ("prune.rat", "prune.rate")):
+            self.assertIn(f"'{right}'", self.run_ok("show", wrong, code=1).stderr)
+
 
 class BrokenSweeps(Case):
     """Each is refused with exit code 1, its place and a text that helps, and leaves no store."""

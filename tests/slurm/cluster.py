@@ -189,9 +189,12 @@ class Cluster:
 
     def command(self, *words, check=True, **environment):
         """Output of one of Slurm's commands."""
-        result = subprocess.run([find(words[0]), *map(str, words[1:])], env={**self.environment, **environment},
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, timeout=30, check=False)
+        for _ in range(3):
+            result = subprocess.run([find(words[0]), *map(str, words[1:])], env={**self.environment, **environment},
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    text=True, timeout=30, check=False)
+            if result.returncode != -signal.SIGPIPE:  # a busy slurmctld may close a connection: ask again
+                break
         if check and result.returncode != 0:
             raise AssertionError(f"{words}: exit code {result.returncode}\n{result.stdout}")
         return result.stdout.strip()

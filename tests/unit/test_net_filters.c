@@ -45,8 +45,8 @@ static void prune(struct lab *lab, double rate) {
     SW_TEXT_COPY(spec.prune_criterion, "random");
     spec.prune_rate = rate;
     SW_TEST_OK(sw_prune_check(&spec, &lab->arch, &key));
-    SW_TEST_OK(sw_prune_round(&spec, &lab->arch, 1, lab->mask, lab->theta, lab->theta, lab->mask,
-                              &report));
+    SW_TEST_OK(
+        sw_prune_round(&spec, &lab->arch, 1, lab->mask, lab->theta, NULL, lab->mask, &report));
     sw_prune_kept(&spec, &lab->arch, 1, lab->kept);
 }
 

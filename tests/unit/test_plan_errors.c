@@ -130,7 +130,7 @@ static void names_unknown_keys_and_the_nearest_known_one(void) {
         {HEAD "prune: {rat: 0.2}\n", 5, 9, "prune.rat: unknown key", "did you mean prune.rate?"},
         {HEAD "prune.ratex: 0.2\n", 5, 1, "prune.ratex: unknown", "did you mean prune.rate?"},
         {HEAD "model.init: glorot-normal\nlearning: 1\n", 6, 1, "learning: unknown key",
-         "allowed here: sweep, store, grid, data"},
+         "allowed here: sweep, store, recipe, grid, data"},
         {HEAD "prune: {momentum: 0.9}\n", 5, 9, "prune.momentum: unknown",
          "did you mean train.optimizer.momentum?"},
         {HEAD "prune: {\"\": 1}\n", 5, 9, "unknown key", "allowed below prune: criterion"},

@@ -405,7 +405,7 @@ static void ties_are_cut_exactly(void) {
         for (int64_t l = 0; l < arch.n_layers; l++)
             sw_mask_fill(parent + sw_arch_layer(&arch, l)->mask_offset,
                          sw_arch_layer(&arch, l)->count);
-        SW_TEST_OK(sw_prune_round(&spec, &arch, 1, parent, theta, theta, mask, &report));
+        SW_TEST_OK(sw_prune_round(&spec, &arch, 1, parent, theta, NULL, mask, &report));
         (void) total(1);
         for (int64_t l = 0; l < arch.n_layers; l++) {
             const struct sw_param *layer = sw_arch_layer(&arch, l);

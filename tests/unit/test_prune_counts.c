@@ -245,13 +245,12 @@ static void registries_list_their_words(void) {
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(1, &summary), "one-shot");
     CU_ASSERT_PTR_NULL(sw_prune_schedule_at(2, NULL));
     CU_ASSERT_PTR_NULL(sw_criterion_find("magnitudes"));
-    for (size_t i = 0; i < 2; i++) {
-        const struct sw_criterion *criterion = sw_criterion_at(i);
-        CU_ASSERT_PTR_EQUAL(sw_criterion_find(criterion->name), criterion);
-        CU_ASSERT_TRUE(strlen(criterion->summary) > 5 && strlen(criterion->source) > 5);
-        CU_ASSERT_PTR_NULL(criterion->options[0]);
-    }
-    CU_ASSERT_PTR_NULL(sw_criterion_at(2));
+    CU_ASSERT_STRING_EQUAL(sw_score_weights_at(1, &summary), "init");
+    CU_ASSERT_PTR_NULL(sw_score_weights_at(2, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_group_score_at(3, &summary), "max");
+    CU_ASSERT_PTR_NULL(sw_group_score_at(4, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_score_reference_at(2, &summary), "previous");
+    CU_ASSERT_PTR_NULL(sw_score_reference_at(3, NULL));
 }
 
 static CU_TestInfo iterative[] = {

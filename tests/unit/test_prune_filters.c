@@ -58,7 +58,8 @@ static void prune(const struct sw_arch *arch, int64_t round) {
             if (!param->prunable || sw_mask_get(parent + param->mask_offset, i))
                 *next++ = theta[param->offset + i];
     }
-    SW_TEST_OK(sw_prune_round(&spec, arch, round, parent, survivors, theta, mask, &report));
+    const struct sw_prune_source source = {.theta0 = theta, .reference = theta};
+    SW_TEST_OK(sw_prune_round(&spec, arch, round, parent, survivors, &source, mask, &report));
 }
 
 static bool has(const struct sw_arch *arch, const uint8_t *bits, int64_t l, int64_t i) {

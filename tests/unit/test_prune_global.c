@@ -52,7 +52,7 @@ static void prune(int64_t round, const uint8_t *parent, uint8_t *mask) {
             if (!param->prunable || sw_mask_get(parent + param->mask_offset, i))
                 *next++ = theta[param->offset + i];
     }
-    SW_TEST_OK(sw_prune_round(&spec, &arch, round, parent, survivors, theta, mask, &report));
+    SW_TEST_OK(sw_prune_round(&spec, &arch, round, parent, survivors, NULL, mask, &report));
 }
 
 static int64_t kept_of(const uint8_t *mask, int64_t l) {

@@ -39,7 +39,7 @@ static void choose(const char *granularity) {
 
 /* With nothing removed, survivors are all parameters. */
 static void prune(void) {
-    SW_TEST_OK(sw_prune_round(&spec, &arch, 1, full, theta, theta, mask, &report));
+    SW_TEST_OK(sw_prune_round(&spec, &arch, 1, full, theta, NULL, mask, &report));
 }
 
 static int64_t least(int64_t a, int64_t b) {

@@ -53,7 +53,7 @@ static void gather(const uint8_t *mask, float *survivors) {
 static enum sw_status prune(int64_t round, const uint8_t *parent, uint8_t *mask) {
     float survivors[MOST];
     gather(parent, survivors);
-    return sw_prune_round(&spec, &arch, round, parent, survivors, theta, mask, &report);
+    return sw_prune_round(&spec, &arch, round, parent, survivors, NULL, mask, &report);
 }
 
 /* ---- tests --------------------------------------------------------------------------------- */
@@ -117,9 +117,12 @@ static void random_depends_on_seed_and_round_alone(void) {
 static void random_scores_differ_between_layers_and_rounds(void) {
     const struct sw_criterion *criterion = sw_criterion_find("random");
     float a[64], b[64], c[64];
-    criterion->score(&(struct sw_score_input){.count = 64, .seed = 5, .round = 1, .layer = 0}, a);
-    criterion->score(&(struct sw_score_input){.count = 64, .seed = 5, .round = 1, .layer = 1}, b);
-    criterion->score(&(struct sw_score_input){.count = 64, .seed = 5, .round = 2, .layer = 0}, c);
+    SW_TEST_OK(criterion->score(
+        &(struct sw_score_input){.count = 64, .seed = 5, .round = 1, .layer = 0}, a));
+    SW_TEST_OK(criterion->score(
+        &(struct sw_score_input){.count = 64, .seed = 5, .round = 1, .layer = 1}, b));
+    SW_TEST_OK(criterion->score(
+        &(struct sw_score_input){.count = 64, .seed = 5, .round = 2, .layer = 0}, c));
     int equal = 0;
     for (int i = 0; i < 64; i++) {
         equal += a[i] == b[i] || a[i] == c[i];

@@ -153,6 +153,44 @@ static void a_round_that_was_ended_goes_on_to_the_same_results(void) {
         }
 }
 
+/* What the monitor `signs` and Sign-In carry is part of it: 10 steps or fewer to an epoch. */
+static void watched_signs_go_on_to_the_same_results(void) {
+    SW_TEXT_COPY(spec.monitor, "signs,gradient-norm");
+    SW_TEXT_COPY(spec.train_optimizer_name, "sgd");
+    SW_TEXT_COPY(spec.sign_seed_force_reference, "rewind");
+    spec.train_optimizer_lr = 0.004;
+    spec.signin_enabled = 1;
+    spec.signin_reset_epochs = 1;
+    spec.sign_seed_force_every = 2;
+    spec.sign_seed_force_below = 1;
+    for (int64_t round = 0; round <= 1; round++) {
+        reset();
+        SW_TEST_OK(run(&whole, round, false));
+        SW_TEST_OK(run(&sink, round, false));
+    }
+    for (int64_t step = 1; step <= STEPS; step++) {
+        reset();
+        sink.end_after = step;
+        CU_ASSERT_EQUAL(run(&sink, 1, true), SW_STOPPED);
+        sink.end_after = 0;
+        SW_TEST_OK(run(&sink, 1, true));
+        check_notice("resumes at step");
+        check_row(1);
+    }
+    const struct sw_layer_record *layers = sw_fake_sink_get(&sink, 1, SW_SECTION_LAYERS, NULL);
+    CU_ASSERT_TRUE(layers[0].signs.flips > 0 && layers[0].sign_forced > 0);
+    CU_ASSERT_TRUE(layers[0].signs.factor_least < 1 && layers[0].signs.factor_median <= 1);
+    layers = sw_fake_sink_get(&sink, 0, SW_SECTION_LAYERS, NULL);
+    CU_ASSERT_TRUE(layers[0].signs.flips > 0 && layers[0].sign_forced == 0);
+    CU_ASSERT_TRUE(isnan(layers[0].signs.factor_median));
+    reset();
+    set_spec();
+    for (int64_t round = 0; round <= ROUNDS; round++) {
+        SW_TEST_OK(run(&whole, round, false));
+        SW_TEST_OK(run(&sink, round, false));
+    }
+}
+
 /* The lottery has alerts, or the test above would not look at them. */
 static void alerts_before_and_after_are_kept(void) {
     size_t length = 0;
@@ -253,6 +291,7 @@ static void damaged_heads_never_crash(void) {
 
 int main(void) {
     static CU_TestInfo interruption[] = {
+        {"watched_signs_go_on_to_the_same_results", watched_signs_go_on_to_the_same_results},
         {"a_round_that_was_ended_goes_on_to_the_same_results",
          a_round_that_was_ended_goes_on_to_the_same_results},
         {"alerts_before_and_after_are_kept", alerts_before_and_after_are_kept},

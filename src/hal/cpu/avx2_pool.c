@@ -1,5 +1,6 @@
 /* Pools, and rows of linear layers, for AVX2: one vector is a pixel of a block of samples. Largest values of
  * 2 x 2 pixels, what networks use; other windows go to the plain kernels. */
+#include <math.h>
 #include <string.h>
 
 #include "avx2_lanes.h"
@@ -50,8 +51,10 @@ INLINE __m256 give(const float *x, __m256 y, __m256 left, float *dx) {
 /* One row of windows; `at` is its first pixel in x and dx. */
 static void give_row(const struct sw_cpu_pool *p, int64_t at, int64_t out) {
     const int64_t pitch = sw_cpu_pitch(&p->pool.in);
+    const __m256 floor = _mm256_set1_ps(p->pool.relu ? 0.0f : -INFINITY);
     for (int64_t i = 0; i < p->pool.out.width; i++, at += 2 * LANES, out += LANES) {
         __m256 y = _mm256_loadu_ps(p->y + out), left = _mm256_loadu_ps(p->dy + out);
+        left = _mm256_and_ps(left, _mm256_cmp_ps(y, floor, _CMP_NLE_UQ));
         left = give(p->x + at, y, left, p->dx + at);
         left = give(p->x + at + LANES, y, left, p->dx + at + LANES);
         left = give(p->x + at + pitch, y, left, p->dx + at + pitch);

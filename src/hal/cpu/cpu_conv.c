@@ -211,14 +211,20 @@ static enum sw_status run_product(const struct sw_hal *hal,
 enum sw_status sw_cpu_sparse_conv_forward(struct sw_hal *hal,
                                           const struct sw_sparse_conv *positions,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
-                                          struct sw_buffer *y) {
-    if (positions->by_output.start != NULL) return plain_forward(hal, positions, values, x, ld, y);
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch, struct sw_buffer *y) {
+    if (positions->by_output.start != NULL) {
+        SW_TRY(plain_forward(hal, positions, values, x, ld, y));
+        if (bias == NULL) return SW_OK;
+        return sw_cpu_planes.bias_activate(hal, &positions->conv.out, bias, ld, relu, y);
+    }
     struct sw_cpu_tiles tiles = output_tiles(positions, x->memory, y->memory, ld);
     struct sw_cpu_tile_product product = {
         .parts = &tiles,
         .n_parts = 1,
-        .values = order_values(hal, positions, &positions->forward, values, scratch)};
+        .values = order_values(hal, positions, &positions->forward, values, scratch),
+        .bias = bias != NULL ? bias->memory : NULL,
+        .relu = relu};
     return run_product(hal, &product, sparse_work(positions, ld));
 }
 

@@ -94,6 +94,9 @@ struct sw_cpu_tile_product {
     int64_t n_parts;
     const float *values; /* in the order of the table */
     int add;
+    const float
+        *bias; /* [channels], added at last, then max(0, .) when relu is not 0; NULL: neither */
+    int relu;
 };
 
 struct sw_cpu_tile_gradient {
@@ -246,8 +249,8 @@ enum sw_status sw_cpu_conv_backward_weights(struct sw_hal *hal, const struct sw_
 enum sw_status sw_cpu_sparse_conv_forward(struct sw_hal *hal,
                                           const struct sw_sparse_conv *positions,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
-                                          struct sw_buffer *y);
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch, struct sw_buffer *y);
 enum sw_status sw_cpu_sparse_conv_backward_data(struct sw_hal *hal,
                                                 const struct sw_sparse_conv *positions,
                                                 const struct sw_buffer *values,

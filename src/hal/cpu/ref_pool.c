@@ -45,10 +45,11 @@ void sw_cpu_ref_max_pool(const void *args, int64_t first, int64_t last) {
 }
 
 /* In each lane dy goes to the first pixel of the window that equals y. */
-static void give_to_largest(const float *restrict window, int64_t pitch, int64_t kernel,
+static void give_to_largest(const float *restrict window, int64_t pitch, int64_t kernel, int relu,
                             const float *restrict y, const float *restrict dy, float *restrict dx) {
     float left[LANES];
-    memcpy(left, dy, sizeof left);
+    for (int lane = 0; lane < LANES; lane++)
+        left[lane] = relu && y[lane] <= 0.0f ? 0.0f : dy[lane];
     for (int64_t ky = 0; ky < kernel; ky++)
         for (int64_t kx = 0; kx < kernel; kx++) {
             const int64_t at = ky * pitch + kx * LANES;
@@ -70,8 +71,8 @@ void sw_cpu_ref_max_pool_backward(const void *args, int64_t first, int64_t last)
             int64_t out = sw_cpu_row(&pool->out, plane, oy);
             for (int64_t ox = 0; ox < pool->out.width; ox++, out += LANES) {
                 int64_t window = in + window_at(pool, oy, ox);
-                give_to_largest(p->x + window, sw_cpu_pitch(&pool->in), pool->kernel, p->y + out,
-                                p->dy + out, p->dx + window);
+                give_to_largest(p->x + window, sw_cpu_pitch(&pool->in), pool->kernel, pool->relu,
+                                p->y + out, p->dy + out, p->dx + window);
             }
         }
     }

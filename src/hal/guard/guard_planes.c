@@ -52,11 +52,11 @@ static enum sw_status conv_backward_weights(struct sw_hal *hal, const struct sw_
 static enum sw_status sparse_conv_forward(struct sw_hal *hal,
                                           const struct sw_sparse_conv *positions,
                                           const struct sw_buffer *values, const struct sw_buffer *x,
-                                          int64_t ld, struct sw_buffer *scratch,
-                                          struct sw_buffer *y) {
+                                          const struct sw_buffer *bias, int64_t ld, int relu,
+                                          struct sw_buffer *scratch, struct sw_buffer *y) {
     return sw_guard_after(
         hal, "sparse_conv_forward",
-        sw_cpu_planes.sparse_conv_forward(hal, positions, values, x, ld, scratch, y));
+        sw_cpu_planes.sparse_conv_forward(hal, positions, values, x, bias, ld, relu, scratch, y));
 }
 
 static enum sw_status sparse_conv_backward_data(struct sw_hal *hal,

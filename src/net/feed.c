@@ -1,4 +1,4 @@
-#include "feed.h"
+#include "sweepstake/feed.h"
 
 static enum sw_status check_fit(const struct sw_arch *arch, const struct sw_data *data) {
     int64_t features = arch->input_shape[0] * arch->input_shape[1] * arch->input_shape[2];

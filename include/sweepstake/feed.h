@@ -1,7 +1,9 @@
-/* Module: train, private: a split of a data set as a device reads it. */
+/* Module: net
+ * Purpose: a split of a data set as a device reads it: batches into a network's input.
+ * Takes: a view over a data set, which outlives the feed. Gives: passes over chosen samples. */
 #pragma once
 
-#include "sweepstake/train.h"
+#include "sweepstake/net.h"
 
 struct sw_feed {
     int64_t count;                             /* samples; without any there are no buffers */
@@ -23,7 +25,3 @@ enum sw_status sw_feed_gather(const struct sw_feed *feed, struct sw_net *net, co
 enum sw_status sw_feed_pass(const struct sw_feed *feed, struct sw_net *net, const int32_t *index,
                             const struct sw_augment *augment, int64_t batch, bool backward,
                             double *loss_sum, int64_t *correct) SW_NODISCARD;
-
-/* Mean loss and right answers over all samples, in their order; NaN and 0 without samples. */
-enum sw_status sw_feed_evaluate(const struct sw_feed *feed, struct sw_net *net, double *loss,
-                                int64_t *correct) SW_NODISCARD;
