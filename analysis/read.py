@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 import xxhash
 
-SCHEMA = 3
+SCHEMA = 4
 BLOCK_BYTES = 4096
 BLOCK_MAGIC = b"SWSTORE1"
 COMMIT_MAGIC = int.from_bytes(b"SWCOMMT1", "little")
-COMMIT_BYTES = 256
+COMMIT_BYTES = 280
 MAX_EXTENTS = 64
-SECTIONS = ("theta0", "theta_k", "masks", "weights", "layers", "curves", "alerts", "rounds")
+SECTIONS = ("theta0", "theta_k", "masks", "weights", "layers", "curves", "prunes", "alerts", "rounds")
 
 
 class StoreError(Exception):
@@ -164,7 +164,7 @@ class Store:
         keep = []
         for row in np.nonzero(table["magic"] == COMMIT_MAGIC)[0]:
             record = raw[row * COMMIT_BYTES : (row + 1) * COMMIT_BYTES]
-            if _digest([record[:240]]) == record[240:] and table["row"][row] == row:
+            if _digest([record[:264]]) == record[264:] and table["row"][row] == row:
                 keep.append(row)
         frame = _frame(table[keep])
         return frame.set_index("row", drop=False)
@@ -213,6 +213,10 @@ class Store:
     def curves(self):
         """Evaluations along every committed training."""
         return self._per_round("curves")
+
+    def prunes(self):
+        """What prunes inside of trainings did (prune.schedule cubic and seed_dynamic)."""
+        return self._per_round("prunes")
 
     def alerts(self):
         """What the monitors raised."""

@@ -147,6 +147,7 @@ struct sw_net_storage {
     bool
         forced; /* `format` for every layer that is pruned, whatever the table says; others are dense, and
                     removed units stay in their matrices */
+    bool whole; /* removed units stay in their matrices, whatever the mask: it is one of many */
     enum sw_layer_format format;
     int64_t
         block; /* not forced: side of the only blocks to look for, 1 none; 0: the largest there are */
@@ -157,6 +158,13 @@ enum sw_status sw_net_create_as(struct sw_hal *hal, const struct sw_arch *arch, 
                                 int64_t max_batch, const struct sw_net_storage *storage,
                                 struct sw_net **out) SW_NODISCARD;
 void sw_net_destroy(struct sw_net **net);
+
+/* The mask that it was built for, [mask_bytes]; borrowed until the next sw_net_reshape. */
+const uint8_t *sw_net_mask(const struct sw_net *net);
+/* Rebuild it for another mask, in place: its buffers are new, and so are its formats. What both masks
+ * keep has its value, what only the new one keeps is 0. Errors: those of sw_net_create_as; the net can
+ * then only be destroyed. */
+enum sw_status sw_net_reshape(struct sw_net *net, const uint8_t *mask) SW_NODISCARD;
 
 /* Set all values from a dense theta[arch->parameters]; removed weights are not looked at. */
 enum sw_status sw_net_set_theta(struct sw_net *net, const float *theta) SW_NODISCARD;
@@ -198,8 +206,6 @@ enum sw_status sw_net_get_logits(const struct sw_net *net, int64_t batch, float 
 const struct sw_net_param *sw_net_params(const struct sw_net *net, int64_t *n_params);
 struct sw_hal *sw_net_hal(const struct sw_net *net);
 const struct sw_arch *sw_net_arch(const struct sw_net *net); /* borrowed */
-const uint8_t *
-sw_net_mask(const struct sw_net *net); /* [arch->mask_bytes] what it keeps; borrowed */
 enum sw_layer_format sw_net_layer_format(const struct sw_net *net, int64_t layer);
 void sw_net_memory(const struct sw_net *net, struct sw_net_memory *out);
 

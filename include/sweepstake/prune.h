@@ -61,6 +61,9 @@ const struct sw_criterion *sw_criterion_find(const char *name);
 const char *sw_scope_at(size_t index, const char **summary);
 const char *sw_granularity_at(size_t index, const char **summary);
 const char *sw_prune_schedule_at(size_t index, const char **summary);
+/* Source of a schedule, and the prune.* keys that only some schedules use (NULL: there is no such one). */
+const char *sw_prune_schedule_source(size_t index);
+const char *const *sw_prune_schedule_options(const char *name);
 const char *sw_score_weights_at(size_t index, const char **summary);
 const char *sw_group_score_at(size_t index, const char **summary);
 const char *sw_score_reference_at(size_t index, const char **summary);
@@ -151,6 +154,46 @@ int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round);
 
+/* Where prune.min_keep acted: what layer l would keep without it, in groups; -1 where it did not. */
+struct sw_prune_report {
+    int64_t held_at[SW_MAX_LAYERS];
+};
+
+/* ---- inside of a training -------------------------------------------------------------------- */
+
+/* Does prune.schedule prune tickets while they train? A round then begins with its parent's mask, and
+ * calls at planned steps shrink it to the counts of the round, which the last call makes exact. */
+bool sw_prune_is_within(const struct sw_trial_spec *spec);
+
+/* A training from step `first` on. */
+struct sw_prune_span {
+    int64_t first, steps, epoch_steps;
+};
+/* Do the settings fit a training of this length? As sw_prune_check. */
+enum sw_status sw_prune_check_span(const struct sw_trial_spec *spec,
+                                   const struct sw_prune_span *span, const char **key) SW_NODISCARD;
+/* Calls of a round, 0 for other schedules; is there one when `done` steps are, when is the last one, and is
+ * it that? */
+int64_t sw_prune_calls(const struct sw_trial_spec *spec, const struct sw_prune_span *span);
+bool sw_prune_is_due(const struct sw_trial_spec *spec, const struct sw_prune_span *span,
+                     int64_t done);
+int64_t sw_prune_last_call(const struct sw_trial_spec *spec, const struct sw_prune_span *span);
+bool sw_prune_is_last(const struct sw_trial_spec *spec, const struct sw_prune_span *span,
+                      int64_t done);
+/* Rows that a call writes at most: one for all that compete with each other. */
+int64_t sw_prune_pools(const struct sw_trial_spec *spec, const struct sw_arch *arch);
+/* One call: from a mask and the survivors' values to a mask within it; rows[sw_prune_pools]. `mask` may
+ * not be mask_before. Errors: as sw_prune_round. */
+enum sw_status sw_prune_within(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                               int64_t round, const struct sw_prune_span *span, int64_t done,
+                               const uint8_t *mask_before, const float *survivors, uint8_t *mask,
+                               struct sw_prune_call *rows, int64_t *n_rows,
+                               struct sw_prune_report *report) SW_NODISCARD;
+/* As sw_prune_likely, after that many steps of a round's training. */
+void sw_prune_likely_within(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                            int64_t round, const struct sw_prune_span *span, int64_t done,
+                            int64_t *kept);
+
 /* ---- storage -------------------------------------------------------------------------------- */
 
 /* Words of train.format and train.block_size; NULL past the end. */
@@ -179,11 +222,6 @@ enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const str
  * `keep` are set. */
 enum sw_status sw_prune_select(const float *scores, int64_t count, int64_t keep,
                                uint8_t *mask) SW_NODISCARD;
-
-/* Where prune.min_keep acted: what layer l would keep without it, in groups; -1 where it did not. */
-struct sw_prune_report {
-    int64_t held_at[SW_MAX_LAYERS];
-};
 
 /* What is beside the parent's weights. What sw_prune_needs does not name may be NULL. */
 struct sw_prune_source {

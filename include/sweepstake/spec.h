@@ -241,7 +241,16 @@ struct sw_alert {
     char message[80]; /* what a person should know */
 };
 
-/* A column of one of the four tables above. */
+/* One row of /prunes: what a prune inside of a training did to what competes with each other. */
+struct sw_prune_call {
+    int64_t step;     /* steps done before it */
+    char layer[32];   /* "fc1.weight"; "all" for layers that compete together */
+    double requested; /* sparsity that was asked for */
+    double threshold; /* score below which it removes */
+    double realised;  /* sparsity afterwards */
+};
+
+/* A column of one of the tables above. */
 struct sw_column {
     const char *name;
     const char *unit;
@@ -251,5 +260,11 @@ struct sw_column {
     enum sw_column_kind kind;
     bool result; /* part of the digest */
 };
-enum sw_table { SW_TABLE_ROUNDS, SW_TABLE_LAYERS, SW_TABLE_CURVES, SW_TABLE_ALERTS };
+enum sw_table {
+    SW_TABLE_ROUNDS,
+    SW_TABLE_LAYERS,
+    SW_TABLE_CURVES,
+    SW_TABLE_PRUNES,
+    SW_TABLE_ALERTS
+};
 const struct sw_column *sw_spec_columns(enum sw_table table, size_t *n_columns, size_t *row_bytes);

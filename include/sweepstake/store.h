@@ -8,7 +8,7 @@
 #include "sweepstake/sweep.h"
 #include "sweepstake/system.h"
 
-#define SW_STORE_SCHEMA 3
+#define SW_STORE_SCHEMA 4
 
 /* What made a store; enforced by --resume. */
 struct sw_store_identity {

@@ -94,8 +94,9 @@ enum sw_section {
     SW_SECTION_WEIGHTS, /* float[survivors]: trained values, parameters in order, kept ones only */
     SW_SECTION_LAYERS,  /* struct sw_layer_record[n_layers] */
     SW_SECTION_CURVES,  /* struct sw_curve_point[curve_points] */
-    SW_SECTION_ALERTS,  /* struct sw_alert[alerts] */
-    SW_SECTION_RECORD,  /* struct sw_round_record */
+    SW_SECTION_PRUNES, /* struct sw_prune_call[prune_rows]: of rounds that are pruned while they train */
+    SW_SECTION_ALERTS, /* struct sw_alert[alerts] */
+    SW_SECTION_RECORD, /* struct sw_round_record */
     SW_SECTION_COUNT
 };
 const char *
@@ -125,9 +126,11 @@ struct sw_round_plan {
                            trains the same mask */
     int64_t steps;         /* step that the training ends with */
     int64_t curve_points;
-    int64_t nnz;                      /* prunable weights kept: exact for single weights and for
+    int64_t nnz;             /* prunable weights kept: exact for single weights and for
                                          units with layer scope, else at most that many */
-    int64_t survivors;                /* nnz and all parameters that are never pruned */
+    int64_t survivors;       /* nnz and all parameters that are never pruned */
+    int64_t start_survivors; /* when its training begins: more where it is pruned while it trains */
+    int64_t prune_rows;      /* rows of /prunes reserved for it */
     int64_t offset[SW_SECTION_COUNT]; /* first element of its slab in the section's dataset, -1 if
                                          it has none */
     int64_t

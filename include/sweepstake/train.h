@@ -148,6 +148,11 @@ double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *ar
                       const struct sw_data_info *data, const int64_t *kept);
 double sw_train_flops_from(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                            const struct sw_data_info *data, int64_t first, const int64_t *kept);
+/* The same for the steps behind `from` up to `to`, with the evaluations of a training that begins with
+ * `first` which fall between them. */
+double sw_train_flops_span(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           const struct sw_data_info *data, int64_t first, int64_t from, int64_t to,
+                           const int64_t *kept);
 /* What the size of a training's state depends on. */
 struct sw_train_extent {
     int64_t survivors; /* parameters, of which ... */
@@ -187,6 +192,8 @@ struct sw_train_hooks {
     /* After each evaluation. */
     enum sw_status (*after_evaluation)(void *context, struct sw_net *net,
                                        const struct sw_curve_point *point);
+    /* Between two steps, before after_step; not after the last one: the place for sw_train_reshape. */
+    enum sw_status (*between_steps)(void *context, struct sw_training *training, int64_t done);
     /* Between two steps, when `done` of them and what follows them are over; also after the last
      * one: the place for sw_train_save. Its time does not count as training. */
     enum sw_status (*after_step)(void *context, const struct sw_training *training, int64_t done);
@@ -223,6 +230,12 @@ enum sw_status sw_train_run(struct sw_net *net, const struct sw_trial_spec *spec
                             const struct sw_data *data, const struct sw_train_hooks *hooks,
                             struct sw_curve_point *curve,
                             struct sw_train_outcome *out) SW_NODISCARD;
+
+/* Go on with another mask, from before_start or between_steps: what both masks keep has its values and
+ * its optimizer states, what is gone has neither, and what is new has zeros. For networks that never run
+ * as smaller ones (struct sw_net_storage). Errors: SW_NOMEM, SW_CONFIG as for sw_net_create; those of
+ * the device. The training has to end then. */
+enum sw_status sw_train_reshape(struct sw_training *training, const uint8_t *mask) SW_NODISCARD;
 
 /* Mean loss and count of right answers over a split (0 images: NaN and 0). */
 enum sw_status sw_train_evaluate(struct sw_net *net, const struct sw_data *data,

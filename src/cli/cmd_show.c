@@ -80,7 +80,12 @@ static enum sw_status show_schedules(void) {
     for (size_t i = 0; (schedule = sw_lr_schedule_at(i)) != NULL; i++)
         SW_TRY(print_entry(schedule->name, schedule->summary, schedule->options));
     printf("\nSchedules of the sparsity (prune.schedule):\n");
-    return print_words(SW_REGISTRY_PRUNE_SCHEDULE);
+    const char *name = NULL, *summary = NULL;
+    for (size_t i = 0; (name = sw_prune_schedule_at(i, &summary)) != NULL; i++) {
+        SW_TRY(print_entry(name, summary, sw_prune_schedule_options(name)));
+        printf("    source: %s\n", sw_prune_schedule_source(i));
+    }
+    return SW_OK;
 }
 
 static enum sw_status show_monitors(void) {

@@ -25,8 +25,10 @@ static bool is_word(const struct sw_trial_spec *spec, const char *word) {
     return strcmp(spec->model_sparse_init, word) == 0;
 }
 
+/* Or before anything was trained: such masks have found no values of their own either. */
 static bool prunes_at_random(const struct sw_trial_spec *spec) {
-    return strcmp(spec->prune_criterion, "random") == 0;
+    return strcmp(spec->prune_criterion, "random") == 0 ||
+           strcmp(spec->prune_score_weights, "init") == 0;
 }
 
 bool sw_sparse_init_acts(const struct sw_trial_spec *spec, int64_t round, enum sw_control control) {

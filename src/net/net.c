@@ -183,7 +183,8 @@ static enum sw_status build_graph(struct sw_net *net, struct sw_graph *graph) {
     struct sw_model_desc desc;
     SW_TRY(sw_model_lay_out(arch->model, arch->input_shape, arch->classes, &desc));
     /* A format that was asked for is that of the whole layers. */
-    if (!net->storage.forced) SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
+    if (!net->storage.forced && !net->storage.whole)
+        SW_TRY(sw_compact_create(arch, net->mask, &desc, &net->compact));
     return sw_graph_plan(&desc, graph);
 }
 
@@ -232,9 +233,8 @@ static void free_layer(struct sw_net_layer *layer) {
     if (layer->ops != NULL && !layer->ops->in_place) sw_hal_free(&layer->output);
 }
 
-void sw_net_destroy(struct sw_net **net) {
-    struct sw_net *old = *net;
-    if (old == NULL) return;
+/* All but the struct itself, which is then as it was before it was built. */
+static void dismantle(struct sw_net *old) {
     for (int64_t l = 0; l < old->n_layers; l++)
         free_layer(&old->layers[l]);
     for (int64_t p = 0; old->params != NULL && p < old->arch->n_params; p++) {
@@ -251,6 +251,13 @@ void sw_net_destroy(struct sw_net **net) {
     SW_FREE(&old->layers);
     SW_FREE(&old->params);
     SW_FREE(&old->mask);
+    *old = (struct sw_net){
+        .hal = old->hal, .arch = old->arch, .max_batch = old->max_batch, .storage = old->storage};
+}
+
+void sw_net_destroy(struct sw_net **net) {
+    if (*net == NULL) return;
+    dismantle(*net);
     SW_FREE(net);
 }
 
@@ -321,6 +328,43 @@ enum sw_status sw_net_get_survivors(const struct sw_net *net, float *out) {
         out += survivors_of(net, p);
     }
     return SW_OK;
+}
+
+/* All parameters, zeros where the mask keeps none. */
+static enum sw_status get_theta(const struct sw_net *net, float *theta) {
+    float *survivors = NULL, *next = NULL;
+    SW_TRY(SW_ALLOC(&survivors, (size_t) net->survivors, "weights"));
+    enum sw_status status = sw_net_get_survivors(net, survivors);
+    next = survivors;
+    for (int64_t p = 0; status == SW_OK && p < net->arch->n_params; p++) {
+        const struct sw_param *param = &net->arch->params[p];
+        if (param->prunable)
+            (void) sw_mask_scatter(net->mask + param->mask_offset, param->count, next,
+                                   theta + param->offset);
+        else
+            memcpy(theta + param->offset, next, (size_t) param->count * sizeof *next);
+        next += survivors_of(net, p);
+    }
+    SW_FREE(&survivors);
+    return status;
+}
+
+enum sw_status sw_net_reshape(struct sw_net *net, const uint8_t *mask) {
+    const size_t bytes = (size_t) net->arch->mask_bytes;
+    uint8_t *copy = NULL; /* `mask` may be the net's own */
+    float *theta = NULL;
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(SW_ALLOC(&copy, bytes, "mask"), status, cleanup);
+    memcpy(copy, mask, bytes);
+    SW_TRY_TO(SW_ALLOC(&theta, (size_t) net->arch->parameters, "weights"), status, cleanup);
+    SW_TRY_TO(get_theta(net, theta), status, cleanup);
+    dismantle(net);
+    SW_TRY_TO(build(net, copy), status, cleanup);
+    SW_TRY_TO(sw_net_set_theta(net, theta), status, cleanup);
+cleanup:
+    SW_FREE(&copy);
+    SW_FREE(&theta);
+    return status;
 }
 
 /* ---- looking in ----------------------------------------------------------------------------- */

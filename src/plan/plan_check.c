@@ -3,6 +3,7 @@
 
 #include "plan_internal.h"
 #include "sweepstake/memory.h"
+#include "sweepstake/monitor.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 
@@ -35,6 +36,16 @@ static void check_evaluations(struct sw_plan *plan, int64_t trial) {
     if (plan->sweep.trials[trial].train_evaluate_epochs == SW_INT_NULL || place.line == 0) return;
     sw_plan_report(plan, place,
                    "train.evaluate.every: train.evaluate.epochs is set too; give one of them");
+}
+
+/* The dense network need not be trained before a mask that is made from initial weights. */
+static void check_monitors(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (!sw_prune_is_standalone(spec) || !sw_monitors_need_dense(spec->monitor)) return;
+    sw_plan_report(
+        plan, sw_plan_find_place(plan, trial, "monitor"),
+        "monitor: degradation compares with the dense training, which prune.score_weights "
+        "init does not wait for");
 }
 
 /* ---- optimizer and schedule ------------------------------------------------------------------ */
@@ -234,7 +245,14 @@ cleanup:
 static void check_pruning(struct sw_plan *plan, int64_t trial) {
     const char *key = "prune.granularity";
     const struct sw_arch *arch = &plan->sweep.archs[plan->trial_arch[trial]];
-    if (arch->n_layers > 0 && sw_prune_check(&plan->sweep.trials[trial], arch, &key) != SW_OK)
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    const struct sw_data_info *data = &plan->sweep.datas[plan->trial_data[trial]];
+    struct sw_trial_spec pruned;
+    sw_train_round_spec(spec, 1, data->train, &pruned);
+    const struct sw_prune_span span = sw_plan_span(&pruned, data);
+    if (arch->n_layers == 0) return;
+    if (sw_prune_check(spec, arch, &key) != SW_OK ||
+        sw_prune_check_span(spec, &span, &key) != SW_OK)
         sw_plan_report(plan, sw_plan_find_place(plan, trial, key), "%s", sw_status_text());
 }
 
@@ -264,6 +282,16 @@ static void check_samples(struct sw_plan *plan, int64_t trial) {
                    "prune.score_samples: got %" PRId64 "; allowed is at most the %" PRId64
                    " training images, validation excluded",
                    spec->prune_score_samples, train);
+}
+
+/* What it counts from is one bit per weight of one mask. */
+static void check_monitor(struct sw_plan *plan, int64_t trial) {
+    const struct sw_trial_spec *spec = &plan->sweep.trials[trial];
+    if (!sw_prune_is_within(spec) || !sw_watch_has(spec->monitor, "signs")) return;
+    sw_plan_report(plan, sw_plan_find_place(plan, trial, "monitor"),
+                   "monitor: signs follows the weights of one mask, and prune.schedule %s changes "
+                   "it while it trains; use schedule iterative or one-shot",
+                   spec->prune_schedule);
 }
 
 /* Output units are never removed; a pattern knows no rate but 0. */
@@ -313,6 +341,7 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     struct sw_plan *plan = checker->plan;
     check_length(plan, trial);
     check_evaluations(plan, trial);
+    check_monitors(plan, trial);
     if (!checker->skip_train) check_plugins(plan, trial);
     checker->skip_length |= sw_plan_reported_below(plan, "train.");
     if (checker->skip_data) return SW_OK;
@@ -327,6 +356,7 @@ static enum sw_status check_trial(struct checker *checker, int64_t trial) {
     if (checker->skip_prune) return SW_OK;
     check_pruning(plan, trial);
     check_samples(plan, trial);
+    check_monitor(plan, trial);
     return SW_OK;
 }
 

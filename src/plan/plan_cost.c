@@ -22,7 +22,7 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     struct sw_payload_layout payload;
     int64_t likely[SW_MAX_LAYERS];
     struct sw_net_storage storage;
-    sw_prune_likely(spec, arch, round->round, likely);
+    sw_prune_likely(spec, arch, round->round - (round->start_survivors > round->survivors), likely);
     struct sw_trial_spec stage;
     sw_prune_stage(spec, round->round, &stage);
     sw_prune_storage(&stage, (enum sw_control) round->control, &storage);
@@ -48,13 +48,14 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
         pruning += sw_signs_bytes(round->nnz, arch->n_layers) +
                    sw_signs_saved_bytes(round->nnz, arch->n_layers);
     int64_t order = sweep->datas[round->data].train * (int64_t) sizeof(int32_t);
-    const struct sw_train_extent extent = sw_train_extent_of(spec, round->round, round->survivors,
-                                                             round->nnz, arch->n_layers);
+    const struct sw_train_extent extent = sw_train_extent_of(
+        spec, round->round, round->start_survivors,
+        round->nnz + round->start_survivors - round->survivors, arch->n_layers);
     /* The history of clipping is held twice, and saved. */
     int64_t checkpoint = sw_train_saved_bytes(spec, &extent, round->curve_points) +
                          3 * sw_train_clip_bytes(spec, arch->n_layers);
     return PROCESS_BYTES + memory.weights + memory.gradients + memory.activations +
-           memory.workspace + sw_train_accumulator_bytes(spec, round->survivors) +
+           memory.workspace + sw_train_accumulator_bytes(spec, round->start_survivors) +
            sw_train_state_bytes(spec, &extent) + (int64_t) payload.total + pruning + order +
            checkpoint;
 }

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "sweepstake/plan.h"
+#include "sweepstake/prune.h"
+#include "sweepstake/train.h"
 
 #define SW_PLAN_DEPTH 32                  /* levels of maps and lists in a sweep file */
 #define SW_PLAN_ERRORS 50                 /* errors shown; the rest are counted */
@@ -228,6 +230,13 @@ unsigned sw_plan_stage(const struct sw_trial_spec *spec, const struct sw_field *
 
 /* ---- plan_options.c, plan_check.c ----------------------------------------------------------- */
 
+/* The training of a ticket. */
+static inline struct sw_prune_span sw_plan_span(const struct sw_trial_spec *spec,
+                                                const struct sw_data_info *data) {
+    return (struct sw_prune_span){.first = spec->rewind_to,
+                                  .steps = sw_train_steps(spec, data->train),
+                                  .epoch_steps = sw_train_epoch_steps(spec, data->train)};
+}
 /* Settings that the chosen plug-ins do not use. */
 void sw_plan_check_options(struct sw_plan *plan);
 /* The one plug-in that all trials have and that does not take this option of others; NULL without. */

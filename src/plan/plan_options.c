@@ -16,6 +16,7 @@ static const struct group groups[] = {
     {"train.clip.kind", "train.clip."},
     {"prune.criterion", "prune."},
     {"prune.allocation", "prune."},
+    {"prune.schedule", "prune."},
 };
 
 #define NAMES_MAX 32

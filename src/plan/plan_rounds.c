@@ -74,7 +74,8 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     SW_TRY(sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text));
     struct sw_trial_spec first = without_conversion(spec);
     SW_TRY(sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->plain_text));
-    SW_TEXT_COPY(first.prune_schedule, "iterative");
+    if (strcmp(first.prune_schedule, "one-shot") == 0)
+        SW_TEXT_COPY(first.prune_schedule, "iterative");
     return sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->first_text);
 }
 
@@ -124,6 +125,25 @@ static enum sw_status widen(struct maker *maker) {
     return SW_OK;
 }
 
+/* A ticket that is pruned while it trains: how it begins, rows of its calls, FLOPs from call to call. */
+static void fill_within(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                        const struct sw_data_info *data, struct sw_round_plan *row) {
+    const struct sw_prune_span span = sw_plan_span(spec, data);
+    int64_t likely[SW_MAX_LAYERS], from = span.first;
+    row->start_survivors = sw_prune_total(spec, arch, row->round - 1) + arch->parameters -
+                           arch->prunable;
+    row->prune_rows = sw_prune_calls(spec, &span) * sw_prune_pools(spec, arch);
+    row->flops = 0;
+    sw_prune_likely(spec, arch, row->round - 1, likely);
+    for (int64_t done = span.first; done < span.steps; done++) {
+        if (!sw_prune_is_due(spec, &span, done)) continue;
+        row->flops += sw_train_flops_span(spec, arch, data, span.first, from, done, likely);
+        sw_prune_likely_within(spec, arch, row->round, &span, done, likely);
+        from = done;
+    }
+    row->flops += sw_train_flops_span(spec, arch, data, span.first, from, span.steps, likely);
+}
+
 /* The figures of a row: counts, steps, FLOPs. */
 static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) {
     const struct sw_sweep *sweep = &plan->sweep;
@@ -141,6 +161,9 @@ static void fill_figures(const struct sw_plan *plan, struct sw_round_plan *row) 
     row->steps = sw_train_steps(&round_spec, data->train);
     row->curve_points = sw_train_curve_points_from(&round_spec, row->rewind_to, row->steps);
     row->flops = sw_train_flops_from(&round_spec, arch, data, row->rewind_to, likely);
+    row->start_survivors = row->survivors;
+    if (sw_prune_is_within(spec) && row->round > 0 && row->control == SW_CONTROL_TICKET)
+        fill_within(&round_spec, arch, data, row);
 }
 
 /* Which snapshot of the trial's round 0 a row begins with: one per step that some row rewinds to. */

@@ -122,6 +122,8 @@ const char *const *sw_plan_plugin_options(enum sw_registry registry, const char 
     case SW_REGISTRY_CRITERION:
         criterion = sw_criterion_find(name);
         return criterion != NULL ? criterion->options : NULL;
+    case SW_REGISTRY_PRUNE_SCHEDULE:
+        return sw_prune_schedule_options(name);
     case SW_REGISTRY_CLIP:
         clip = sw_clip_kind_find(name);
         return clip != NULL ? clip->options : NULL;

@@ -151,6 +151,11 @@ enum sw_status sw_convert_check(const struct sw_trial_spec *spec, const struct s
                        "prune.convert.round: got %lld; allowed is less than prune.rounds, %lld: "
                        "the round after it is the converted one",
                        (long long) after, (long long) spec->prune_rounds);
+    if (sw_prune_is_within(spec))
+        return SW_FAIL(SW_CONFIG,
+                       "prune.convert.round needs prune.schedule iterative: %s prunes what its "
+                       "parent keeps while it trains, and a conversion lets weights return",
+                       spec->prune_schedule);
     if (strcmp(spec->prune_schedule, "one-shot") == 0)
         return SW_FAIL(SW_CONFIG,
                        "prune.convert.round needs prune.schedule iterative: with one-shot every "

@@ -72,6 +72,7 @@ static enum sw_status check_stage(const struct sw_trial_spec *spec, const struct
                        arch->model, (long long) kind->side, (long long) kind->side);
     SW_TRY(sw_allocation_of(spec)->check(spec, arch, key));
     SW_TRY(sw_ladder_check(spec, arch, key));
+    SW_TRY(sw_within_check(spec, key));
     SW_TRY(sw_criterion_check(spec, arch, key));
     return sw_storage_check(spec, arch, key);
 }

@@ -232,6 +232,11 @@ void sw_apportion(const double *wanted, const int64_t *lowest, const int64_t *hi
  * and one more for those with the largest remainders. None grows: what gets one more had a remainder. */
 void sw_apportion_scale(int64_t *removals, int64_t n, int64_t sum, int64_t total);
 
+/* within.c: as sw_prune_check. */
+enum sw_status sw_within_check(const struct sw_trial_spec *spec, const char **key) SW_NODISCARD;
+/* Factor on the seed's quantile: phase (1 + 0.5 (1 - current / target)). */
+double sw_within_seed_factor(double current, double target, int64_t epoch, int64_t warmup);
+
 /* ---- ladder.c ------------------------------------------------------------------------------- */
 
 struct sw_pool {
@@ -266,3 +271,17 @@ enum sw_status sw_ladder_check(const struct sw_trial_spec *spec, const struct sw
                                const char **key) SW_NODISCARD;
 /* Groups that a pool keeps after `step` of the `steps` in which it goes from `from` to `to` groups. */
 int64_t sw_ladder_between(int64_t from, int64_t to, int64_t step, int64_t steps);
+
+/* ---- prune_round.c -------------------------------------------------------------------------- */
+
+/* Says what a pool keeps (kept, held_at) when its groups have been scored: scores[length], and which of
+ * them are left. */
+typedef void (*sw_pool_plan)(void *context, int64_t p, const float *scores, const uint8_t *alive,
+                             int64_t length, struct sw_pool *pool);
+/* As sw_prune_round, to the counts of a ladder, or to what `plan` (or NULL) makes of them; with a plan the
+ * criterion looks once. */
+enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           int64_t round, const struct sw_ladder *ladder, sw_pool_plan plan,
+                           void *context, const uint8_t *parent_mask, const float *survivors,
+                           const struct sw_prune_source *source, uint8_t *mask,
+                           struct sw_prune_report *report) SW_NODISCARD;

@@ -27,6 +27,8 @@ struct scratch {
     int64_t begun[SW_MAX_LAYERS]; /* groups of a pool before the first step */
     uint8_t *mask;                /* [mask_bytes] the new mask while it is being made */
     uint8_t *seen;                /* [mask_bytes] of it what the parent keeps, too */
+    sw_pool_plan plan;            /* says what pools keep instead; NULL: nobody does */
+    void *context;
 };
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -273,20 +275,29 @@ static void set_counts(struct scratch *scratch, int64_t step, int64_t steps) {
     }
 }
 
+static void plan_pools(struct scratch *scratch) {
+    for (int64_t p = 0; scratch->plan != NULL && p < scratch->ladder.n_pools; p++)
+        scratch->plan(scratch->context, p, scratch->group_scores + scratch->begin[p],
+                      scratch->alive + scratch->begin[p] / 8, scratch->length[p],
+                      &scratch->ladder.pool[p]);
+}
+
 static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct scratch *scratch,
                                 struct sw_prune_report *report) {
     SW_TRY(score_layers(scorer, scratch));
     set_counts(scratch, step, sw_scorer_steps(scorer));
+    plan_pools(scratch);
     SW_TRY(select_pools(scorer->arch, scratch, report));
     SW_TRY(check_counts(scratch));
     thin_layers(scorer->arch, scratch);
     return SW_OK;
 }
 
-enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
-                              int64_t round, const uint8_t *parent_mask,
-                              const float *parent_survivors, const struct sw_prune_source *source,
-                              uint8_t *mask, struct sw_prune_report *report) {
+enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           int64_t round, const struct sw_ladder *ladder, sw_pool_plan plan,
+                           void *context, const uint8_t *parent_mask, const float *survivors,
+                           const struct sw_prune_source *source, uint8_t *mask,
+                           struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
     struct sw_scorer scorer = {0};
     struct sw_trial_spec stage;
@@ -294,13 +305,14 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
     enum sw_status status = SW_OK;
     sw_prune_stage(spec, round, &stage);
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
-    sw_ladder_climb(&stage, arch, round, &scratch->end);
-    scratch->ladder = scratch->end;
+    scratch->ladder = scratch->end = *ladder;
+    scratch->plan = plan;
+    scratch->context = context;
     scratch->kind = sw_granularity_of(&stage);
     scratch->parent = parent_mask;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
-    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, parent_survivors, source),
-              status, cleanup);
+    SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, survivors, source), status,
+              cleanup);
     begin_mask(spec, arch, round, scratch);
     for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
         found.held_at[l] = -1;
@@ -312,5 +324,20 @@ cleanup:
     sw_scorer_fini(&scorer);
     free_scratch(scratch);
     SW_FREE(&scratch);
+    return status;
+}
+
+enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                              int64_t round, const uint8_t *parent_mask,
+                              const float *parent_survivors, const struct sw_prune_source *source,
+                              uint8_t *mask, struct sw_prune_report *report) {
+    struct sw_ladder *ladder = NULL;
+    struct sw_trial_spec stage;
+    sw_prune_stage(spec, round, &stage);
+    SW_TRY(SW_ALLOC(&ladder, 1, "counts of a round"));
+    sw_ladder_climb(&stage, arch, round, ladder);
+    enum sw_status status = sw_prune_to(spec, arch, round, ladder, NULL, NULL, parent_mask,
+                                        parent_survivors, source, mask, report);
+    SW_FREE(&ladder);
     return status;
 }

@@ -86,9 +86,6 @@ struct word {
 static const struct word scopes[] = {
 #include "scopes.def"
 };
-static const struct word schedules[] = {
-#include "schedules.def"
-};
 static const struct word times[] = {
 #include "times.def"
 };
@@ -117,8 +114,38 @@ const char *sw_granularity_at(size_t index, const char **summary) {
     return entry->name;
 }
 
+/* ---- schedules ------------------------------------------------------------------------------ */
+
+static const char *const no_options[] = {NULL};
+static const char *const cubic_options[] = {"prune.start_sparsity", "prune.begin", "prune.end",
+                                            "prune.frequency", NULL};
+static const char *const seed_options[] = {"prune.start_sparsity", "prune.end", "prune.every",
+                                           "prune.warmup_epochs", NULL};
+static const struct {
+    const char *name;
+    const char *const *options;
+    const char *summary, *source;
+} schedules[] = {
+#define SW_SCHEDULE(name, options, summary, source) {name, options, summary, source},
+#include "schedules.def"
+#undef SW_SCHEDULE
+};
+#define N_SCHEDULES (sizeof schedules / sizeof *schedules)
+
 const char *sw_prune_schedule_at(size_t index, const char **summary) {
-    return word_at(schedules, sizeof schedules / sizeof *schedules, index, summary);
+    if (index >= N_SCHEDULES) return NULL;
+    if (summary != NULL) *summary = schedules[index].summary;
+    return schedules[index].name;
+}
+
+const char *sw_prune_schedule_source(size_t index) {
+    return index < N_SCHEDULES ? schedules[index].source : NULL;
+}
+
+const char *const *sw_prune_schedule_options(const char *name) {
+    for (size_t i = 0; i < N_SCHEDULES; i++)
+        if (strcmp(schedules[i].name, name) == 0) return schedules[i].options;
+    return NULL;
 }
 
 const char *sw_score_weights_at(size_t index, const char **summary) {

@@ -141,6 +141,17 @@ static const struct sw_column alert_columns[] = {
     ALERT(STR80, message, "", "what a person should know"),
 };
 
+#define PRUNE(type, field, measure, text)                                                          \
+    ROW(type, struct sw_prune_call, field, measure, text, true)
+static const struct sw_column prune_columns[] = {
+    PRUNE(I64, step, "steps", "training steps done before it"),
+    PRUNE(STR32, layer, "", "layer; all where layers compete together"),
+    PRUNE(F64, requested, "",
+          "sparsity that was asked for; of seed_dynamic the one that its quantile is taken at"),
+    PRUNE(F64, threshold, "", "score below which it removes, before exact counts"),
+    PRUNE(F64, realised, "", "sparsity afterwards"),
+};
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 const struct sw_column *sw_spec_columns(enum sw_table table, size_t *n_columns, size_t *row_bytes) {
@@ -157,6 +168,10 @@ const struct sw_column *sw_spec_columns(enum sw_table table, size_t *n_columns, 
         *n_columns = COUNT(curve_columns);
         *row_bytes = sizeof(struct sw_curve_point);
         return curve_columns;
+    case SW_TABLE_PRUNES:
+        *n_columns = COUNT(prune_columns);
+        *row_bytes = sizeof(struct sw_prune_call);
+        return prune_columns;
     case SW_TABLE_ALERTS:
         break;
     }

@@ -13,6 +13,7 @@ static const struct {
     [SW_SECTION_WEIGHTS] = {"weights", sizeof(float)},
     [SW_SECTION_LAYERS] = {"layers", sizeof(struct sw_layer_record)},
     [SW_SECTION_CURVES] = {"curves", sizeof(struct sw_curve_point)},
+    [SW_SECTION_PRUNES] = {"prunes", sizeof(struct sw_prune_call)},
     [SW_SECTION_ALERTS] = {"alerts", sizeof(struct sw_alert)},
     [SW_SECTION_RECORD] = {"rounds", sizeof(struct sw_round_record)},
 };
@@ -80,6 +81,8 @@ static int64_t slab_length(const struct sw_sweep *sweep, const struct sw_round_p
         return arch->n_layers;
     case SW_SECTION_CURVES:
         return round->curve_points;
+    case SW_SECTION_PRUNES:
+        return round->prune_rows;
     case SW_SECTION_ALERTS:
         return SW_ALERTS_MAX;
     case SW_SECTION_RECORD:

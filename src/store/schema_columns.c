@@ -17,6 +17,7 @@
         COLUMN(row, member[SW_SECTION_WEIGHTS], "weights" suffix, cell, "", what " in /weights"),  \
         COLUMN(row, member[SW_SECTION_LAYERS], "layers" suffix, cell, "", what " in /layers"),     \
         COLUMN(row, member[SW_SECTION_CURVES], "curves" suffix, cell, "", what " in /curves"),     \
+        COLUMN(row, member[SW_SECTION_PRUNES], "prunes" suffix, cell, "", what " in /prunes"),     \
         COLUMN(row, member[SW_SECTION_ALERTS], "alerts" suffix, cell, "", what " in /alerts"),     \
         COLUMN(row, member[SW_SECTION_RECORD], "rounds" suffix, cell, "", what " in /rounds")
 
@@ -93,6 +94,9 @@ static const struct sw_store_column plan_columns[] = {
            "prunable weights kept; at most that many for blocks, and for units of global scope"),
     COLUMN(sw_round_plan, survivors, "survivors", I64, "",
            "nnz and what is never pruned: room for the trained values"),
+    COLUMN(sw_round_plan, start_survivors, "start_survivors", I64, "",
+           "the same when its training begins; more where it is pruned while it trains"),
+    COLUMN(sw_round_plan, prune_rows, "prune_rows", I64, "", "room for its rows of /prunes"),
     SECTION_COLUMNS(sw_round_plan, offset, "_offset", I64, "first element of its slab"),
     SECTION_COLUMNS(sw_round_plan, length, "_length", I64, "elements reserved for it"),
     COLUMN(sw_round_plan, sparsity_requested, "sparsity_requested", F64, "",
@@ -177,6 +181,9 @@ void sw_store_columns(enum sw_set id, struct sw_store_columns *out) {
         break;
     case SW_SET_CURVES:
         take_spec_columns(out, SW_TABLE_CURVES);
+        break;
+    case SW_SET_PRUNES:
+        take_spec_columns(out, SW_TABLE_PRUNES);
         break;
     case SW_SET_ALERTS:
         take_spec_columns(out, SW_TABLE_ALERTS);

@@ -6,7 +6,9 @@
 static void add_round(struct sw_digest_stream *stream, const struct sw_commit *commit) {
     sw_digest_update(stream, &commit->status, sizeof commit->status);
     for (int s = 0; s < SW_SECTION_COUNT; s++)
-        if (s != SW_SECTION_RECORD) /* it holds times and places too */
+        /* The record holds times and places too; without prunes a store has the digest that it had
+         * before there were any. */
+        if (s != SW_SECTION_RECORD && (s != SW_SECTION_PRUNES || commit->length[s] > 0))
             sw_digest_update(stream, &commit->section[s], sizeof commit->section[s]);
     sw_digest_update(stream, &commit->result, sizeof commit->result);
 }

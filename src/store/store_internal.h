@@ -70,6 +70,7 @@ enum sw_element {
     X(LAYERS, "/layers", TABLE, SW_SECTION_LAYERS, "n", "",                                           \
       "one row per prunable parameter of a round")                                                    \
     X(CURVES, "/curves", TABLE, SW_SECTION_CURVES, "n", "", "evaluations along a training")           \
+    X(PRUNES, "/prunes", TABLE, SW_SECTION_PRUNES, "n", "", "what prunes inside of trainings did")    \
     X(ALERTS, "/alerts", TABLE, SW_SECTION_ALERTS, "n", "", "what the monitors raised")               \
     X(ROUNDS, "/rounds", TABLE, SW_SECTION_RECORD, "rounds", "",                                      \
       "one row per distinct training: results, then times and places")                                \
@@ -133,9 +134,9 @@ struct sw_commit {
     struct sw_digest result;                    /* of the result columns of the row in /rounds */
     struct sw_digest checksum;                  /* of the bytes before it */
 };
-_Static_assert(sizeof(struct sw_commit) == 256,
+_Static_assert(sizeof(struct sw_commit) == 280,
                "the size of a commit record is part of the schema");
-_Static_assert(offsetof(struct sw_commit, checksum) == 240, "a commit record has no padding");
+_Static_assert(offsetof(struct sw_commit, checksum) == 264, "a commit record has no padding");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "structs are stored as they are in memory");
 

@@ -181,7 +181,8 @@ static const char *round_fault(const struct sw_store *store, const struct sw_rou
     if (!is_text(round->id, sizeof round->id)) return "id has no end";
     const struct sw_arch *arch = &store->archs[round->arch];
     if (!within(round->nnz, 0, arch->prunable + 1) ||
-        !within(round->survivors, 0, arch->parameters + 1) || round->steps < 0)
+        !within(round->survivors, 0, arch->parameters + 1) ||
+        !within(round->start_survivors, 0, arch->parameters + 1) || round->steps < 0)
         return "counts out of range";
     return NULL;
 }
@@ -211,6 +212,8 @@ static const char *owner_fault(const struct sw_store *store, const struct sw_rou
         return "the owner of its theta0 has none that fits";
     if (round->length[SW_SECTION_THETA_K] != round->snapshots * arch->parameters)
         return "its place in /theta_k does not fit its snapshots";
+    if (round->length[SW_SECTION_PRUNES] != round->prune_rows)
+        return "its place in /prunes does not fit its prunes";
     if (round->theta_k_owner >= 0 &&
         (store->rounds[round->theta_k_owner].arch != round->arch ||
          !within(round->theta_k_index, 0, store->rounds[round->theta_k_owner].snapshots)))

@@ -49,6 +49,18 @@ double sw_train_flops_from(const struct sw_trial_spec *spec, const struct sw_arc
     return trained * sw_net_step_flops(arch, kept) + evaluated * sw_net_forward_flops(arch, kept);
 }
 
+double sw_train_flops_span(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                           const struct sw_data_info *data, int64_t first, int64_t from, int64_t to,
+                           const int64_t *kept) {
+    int64_t every = spec->train_evaluate_every, points = to / every - from / every;
+    if (from >= to) return 0;
+    points += (from == first) + (to == sw_train_steps(spec, data->train) && to % every != 0);
+    double trained = (double) (count_samples(spec, data->train, to) -
+                               count_samples(spec, data->train, from));
+    double evaluated = (double) points * (double) (data->validation + data->test);
+    return trained * sw_net_step_flops(arch, kept) + evaluated * sw_net_forward_flops(arch, kept);
+}
+
 double sw_train_flops(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                       const struct sw_data_info *data, const int64_t *kept) {
     return sw_train_flops_from(spec, arch, data, 0, kept);

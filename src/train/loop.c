@@ -192,10 +192,14 @@ double sw_training_seconds(const struct sw_training *training) {
 
 /* What a hook does between two steps is not training. */
 static enum sw_status tell_step(struct sw_training *training, int64_t done) {
-    if (training->hooks.after_step == NULL) return SW_OK;
+    const struct sw_train_hooks *hooks = &training->hooks;
+    enum sw_status status = SW_OK;
     double start = sw_clock_monotonic();
     training->done = done;
-    enum sw_status status = training->hooks.after_step(training->hooks.context, training, done);
+    if (hooks->between_steps != NULL && done < training->steps)
+        status = hooks->between_steps(hooks->context, training, done);
+    if (status == SW_OK && hooks->after_step != NULL)
+        status = hooks->after_step(hooks->context, training, done);
     training->elsewhere += sw_clock_monotonic() - start;
     return status;
 }

@@ -178,6 +178,19 @@ static enum sw_status check_rule(const struct sw_trial_spec *spec, const char **
     return SW_OK;
 }
 
+/* A mask from initial weights has no parent whose weights could be kept; and a score may look at
+ * the weights that a round is rewound to. */
+static enum sw_status check_scores(const struct sw_trial_spec *spec, const char **key) {
+    *key = "prune.score_weights";
+    if (strcmp(spec->prune_score_weights, "init") == 0)
+        return SW_FAIL(SW_CONFIG, "%s: init has no trained weights, which rewind.mode %s keeps",
+                       *key, spec->rewind_mode);
+    *key = "prune.sign_reference";
+    if (strcmp(spec->prune_sign_reference, "rewind") != 0) return SW_OK;
+    return SW_FAIL(SW_CONFIG, "%s: with rewind.mode %s no weights are rewound to", *key,
+                   spec->rewind_mode);
+}
+
 /* A control trains the ticket's start weights elsewhere in the network, or others in their place. */
 static enum sw_status check_controls(const struct sw_trial_spec *spec, const char **key) {
     char word[32];
@@ -204,7 +217,9 @@ static enum sw_status check_rewinding(const struct sw_trial_spec *spec, const ch
     if (spec->rewind_to > 0 && is_fine_tuning(spec))
         return SW_FAIL(SW_CONFIG, "%s is not used by rewind.mode fine-tune: nothing is rewound",
                        *key);
-    return strcmp(spec->rewind_mode, "weights") == 0 ? SW_OK : check_controls(spec, key);
+    if (strcmp(spec->rewind_mode, "weights") == 0) return SW_OK;
+    SW_TRY(check_scores(spec, key));
+    return check_controls(spec, key);
 }
 
 enum sw_status sw_train_check_sparse(const struct sw_trial_spec *spec, const char **key) {

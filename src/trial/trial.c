@@ -2,7 +2,6 @@
  * beside it. */
 #include "trial_run.h"
 
-#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- training, watched --------------------------------------------------------------------------- */
@@ -23,22 +22,29 @@ static enum sw_status after_evaluation(void *context, struct sw_net *net,
                                        const struct sw_curve_point *point) {
     struct sw_trial_run *run = context;
     tell_progress(run, point->step);
+    run->watch.sparsity = sw_trial_asked_sparsity(run, point->step);
     return sw_watch_evaluation(&run->watch, run->spec.monitor, net, point);
 }
 
 static enum sw_status before_start(void *context, struct sw_training *training) {
-    return sw_trial_resume(context, training);
+    struct sw_trial_run *run = context;
+    SW_TRY(sw_trial_resume(run, training));
+    return run->resumed ? SW_OK : sw_trial_shrink(run, training, run->task->plan.rewind_to);
+}
+
+static enum sw_status between_steps(void *context, struct sw_training *training, int64_t done) {
+    return sw_trial_shrink(context, training, done);
 }
 
 static enum sw_status before_reset(void *context, const struct sw_net_param *param,
                                    const struct sw_factors *factors, int64_t step) {
     struct sw_trial_run *run = context;
-    return sw_watch_reset(&run->watch, run->task->spec.monitor, run->net, param, factors, step);
+    return sw_watch_reset(&run->watch, run->spec.monitor, run->net, param, factors, step);
 }
 
 /* A last epoch that is cut short is one, too. */
 static enum sw_status watch_epoch(struct sw_trial_run *run, int64_t done) {
-    const struct sw_trial_spec *spec = &run->task->spec;
+    const struct sw_trial_spec *spec = &run->spec;
     int64_t epoch_steps = sw_train_epoch_steps(spec, run->data->count[SW_SPLIT_TRAIN]);
     int64_t epoch = (done + epoch_steps - 1) / epoch_steps;
     if (done % epoch_steps != 0 && done != run->task->plan.steps) return SW_OK;
@@ -57,6 +63,7 @@ static enum sw_status train(struct sw_trial_run *run) {
         .before_start = before_start,
         .after_backward = after_backward,
         .after_evaluation = after_evaluation,
+        .between_steps = between_steps,
         .after_step = after_step,
         .before_reset = before_reset,
         .first_step = run->task->plan.rewind_to,
@@ -81,6 +88,7 @@ enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
     struct sw_trial_spec stage;
     sw_prune_stage(&run->spec, plan->round, &stage);
     sw_prune_storage(&stage, (enum sw_control) plan->control, &storage);
+    storage.whole = run->within;
     SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, out));
     SW_TRY(sw_net_set_theta(*out, theta));
     return sw_trial_silence(run, *out);
@@ -109,6 +117,7 @@ enum sw_status sw_trial_run_round(const struct sw_round_task *task, struct sw_ha
     SW_TRY_TO(rewind_weights(&run), status, cleanup);
     SW_TRY_TO(sw_trial_watch_signs(&run), status, cleanup);
     SW_TRY_TO(train(&run), status, cleanup);
+    SW_TRY_TO(sw_trial_end_within(&run), status, cleanup);
     SW_TRY_TO(sw_trial_judge(&run), status, cleanup);
     SW_TRY_TO(sw_trial_time_inference(&run), status, cleanup);
     SW_TRY_TO(sw_trial_hand_over(&run), status, cleanup);

@@ -15,10 +15,11 @@ static const struct sw_curve_point *find_early_stop(const struct sw_trial_run *r
     int64_t points = run->outcome.points;
     if (points == 0) return NULL;
     if (run->data->count[SW_SPLIT_VALIDATION] == 0) return &run->curve[points - 1];
+    /* A network that was denser then is none that the round hands over. */
     const struct sw_curve_point *best = NULL;
     for (int64_t i = 0; i < points; i++) {
         const struct sw_curve_point *point = &run->curve[i];
-        if (isnan(point->validation_loss)) continue;
+        if (isnan(point->validation_loss) || point->step <= run->settled) continue;
         if (best == NULL || point->validation_loss < best->validation_loss) best = point;
     }
     return best;

@@ -6,7 +6,6 @@
 
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
-#include "sweepstake/prune.h"
 
 /* ---- weights ------------------------------------------------------------------------------------- */
 
@@ -107,7 +106,7 @@ static void release_sources(struct sources *sources) {
 /* ---- pruning ------------------------------------------------------------------------------------- */
 
 /* A person should know where a floor, not the scores, decided. */
-static void report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
+void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report) {
     char message[80];
     if (sw_prune_note(&run->spec, &run->arch, run->task->plan.round, message, sizeof message))
         sw_watch_alert(&run->watch, "prune", run->task->plan.rewind_to, run->spec.prune_ratio_cap,
@@ -133,7 +132,7 @@ enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) {
         status = sw_prune_round(&run->spec, &run->arch, run->task->plan.round, sources.mask,
                                 trained ? sources.survivors : NULL, &sources.source, run->mask,
                                 &report);
-    if (status == SW_OK) report_floors(run, &report);
+    if (status == SW_OK) sw_trial_report_floors(run, &report);
     if (status == SW_OK) sw_trial_take_parent(run, sources.mask, sources.survivors);
     if (status == SW_OK && sw_prune_is_conversion(&run->spec, run->task->plan.round))
         status = sw_trial_judge_conversion(run, sources.mask, sources.survivors);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "sweepstake/memory.h"
-#include "sweepstake/prune.h"
 #include "sweepstake/system.h"
 
 /* ---- known in advance ---------------------------------------------------------------------------- */
@@ -136,9 +135,9 @@ static void list_formats(const struct sw_trial_run *run, char *out, size_t size)
 }
 
 static void measure_memory(const struct sw_trial_run *run, struct sw_round_measured *measured) {
-    struct sw_net_memory memory;
+    struct sw_net_memory memory = run->peak;
     struct rusage usage;
-    sw_net_memory(run->net, &memory);
+    if (!run->within) sw_net_memory(run->net, &memory);
     measured->bytes_weights = memory.weights;
     measured->bytes_gradients = memory.gradients + run->outcome.accumulator_bytes;
     measured->bytes_optimizer = run->outcome.optimizer_bytes;
@@ -190,9 +189,12 @@ enum sw_status sw_trial_hand_over(struct sw_trial_run *run) {
                     (size_t) (plan->snapshots * arch->parameters)));
     if (plan->mask_owner == plan->row)
         SW_TRY(save(run, SW_SECTION_MASK, run->mask, (size_t) arch->mask_bytes));
-    SW_TRY(save_weights(run));
+    /* A training that diverged on its way may have more than there is room for. */
+    if (!run->within || sw_net_survivors(run->net) <= plan->survivors) SW_TRY(save_weights(run));
     SW_TRY(save(run, SW_SECTION_LAYERS, run->layers, (size_t) arch->n_layers));
     SW_TRY(save(run, SW_SECTION_CURVES, run->curve, (size_t) run->outcome.points));
+    if (plan->prune_rows > 0)
+        SW_TRY(save(run, SW_SECTION_PRUNES, run->calls, (size_t) run->n_calls));
     SW_TRY(save(run, SW_SECTION_ALERTS, run->alerts, (size_t) run->watch.n_alerts));
     finish_record(run);
     return save(run, SW_SECTION_RECORD, &run->record, 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sweepstake/monitor.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/train.h"
 #include "sweepstake/trial.h"
 
@@ -35,8 +36,18 @@ struct sw_trial_run {
     struct sw_watch watch;
     struct sw_train_outcome outcome;
     struct sw_round_record record;
-    char *checkpoint;     /* memory for one, allocated with the first; owned */
-    bool checkpoint_told; /* that they cannot be saved */
+    /* Of rounds that are pruned while they train. */
+    bool within;
+    bool resumed;                /* it went on from a checkpoint */
+    struct sw_digest start_mask; /* digest of the mask that the training began with */
+    struct sw_prune_call *calls; /* [plan.prune_rows]; owned */
+    int64_t n_calls;
+    int64_t settled; /* step at which the mask changed last, -1: never */
+    double flops;    /* of the steps up to flops_from */
+    int64_t flops_from;
+    struct sw_net_memory peak; /* the most that the network took */
+    char *checkpoint;          /* memory for one, allocated with the first; owned */
+    bool checkpoint_told;      /* that they cannot be saved */
 };
 
 /* trial_start.c: memory and the record as far as it is known in advance. Errors: SW_NOMEM, SW_CONFIG
@@ -117,3 +128,31 @@ void sw_trial_fail_record(struct sw_round_record *record, const char *reason);
 bool sw_trial_has_failed(const struct sw_round_record *record);
 /* trial_record.c: hand every section to the sink, the record last. */
 enum sw_status sw_trial_hand_over(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_within.c: rounds that are pruned while they train; nothing in others. Memory and counts, when the
+ * mask is that of the parent. */
+enum sw_status sw_trial_begin_within(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_within.c: shrink mask and network when it is time. Errors: SW_NOMEM, those of the device. */
+enum sw_status sw_trial_shrink(struct sw_trial_run *run, struct sw_training *training,
+                               int64_t done) SW_NODISCARD;
+/* trial_within.c: what an evaluation behind that many steps is to find; NaN before the last prune. */
+double sw_trial_asked_sparsity(const struct sw_trial_run *run, int64_t step);
+/* trial_within.c: the mask is the one that was planned, unless the training failed. */
+enum sw_status sw_trial_end_within(struct sw_trial_run *run) SW_NODISCARD;
+
+/* trial_within.c: its part of a checkpoint: this | mask | calls. */
+struct sw_trial_within {
+    int64_t n_calls, settled, flops_from;
+    double flops;
+};
+int64_t sw_trial_within_bytes(const struct sw_trial_run *run, int64_t n_calls);
+void sw_trial_save_within(const struct sw_trial_run *run, char *out);
+/* Errors: SW_DAMAGED. */
+enum sw_status sw_trial_check_within(const struct sw_trial_run *run, const char *from,
+                                     int64_t n_calls) SW_NODISCARD;
+void sw_trial_restore_within(struct sw_trial_run *run, const char *from);
+
+/* trial_start.c: count what the mask keeps; it is what was planned, or at most that. */
+enum sw_status sw_trial_count_mask(struct sw_trial_run *run) SW_NODISCARD;
+/* trial_prune.c: alerts where a floor, not the scores, decided. */
+void sw_trial_report_floors(struct sw_trial_run *run, const struct sw_prune_report *report);

@@ -6,7 +6,6 @@
 
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
-#include "sweepstake/prune.h"
 
 /* ---- memory -------------------------------------------------------------------------------------- */
 
@@ -67,10 +66,12 @@ enum sw_status sw_trial_prepare(struct sw_trial_run *run) {
     SW_TRY(alloc_run(run));
     for (int64_t l = 0; l < run->arch.n_layers; l++)
         run->gradient_norm[l] = NAN;
+    run->settled = -1;
+    run->within = sw_prune_is_within(spec) && run->task->plan.round > 0 &&
+                  run->task->plan.control == SW_CONTROL_TICKET;
     run->watch.alerts = run->alerts;
     run->watch.gradient_norm = run->gradient_norm;
     run->watch.evaluate_every = spec->train_evaluate_every;
-    run->watch.sparsity = run->task->plan.sparsity_requested;
     run->watch.first_step = run->task->plan.rewind_to;
     SW_TRY(load_dense(run));
     sw_trial_plan_record(run->task, &run->arch, run->place, &run->record);
@@ -89,6 +90,7 @@ void sw_trial_release(struct sw_trial_run *run) {
     sw_signs_destroy(&run->signs);
     SW_FREE(&run->layers);
     SW_FREE(&run->alerts);
+    SW_FREE(&run->calls);
     SW_FREE(&run->dense);
     SW_FREE(&run->checkpoint);
     sw_arch_fini(&run->arch);
@@ -160,7 +162,7 @@ static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *
 }
 
 /* Count what the mask of this round keeps; in all it is what was planned, or at most that. */
-static enum sw_status count_mask(struct sw_trial_run *run) {
+enum sw_status sw_trial_count_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     int64_t total = 0;
     SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row, plan->round));
@@ -211,15 +213,30 @@ cleanup:
     return status;
 }
 
-enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
+/* The mask that a round begins with which is pruned while it trains. */
+static enum sw_status take_parent_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
+    SW_TRY(sw_trial_load_mask(run, plan->parent, sw_prune_parent_round(&run->spec, plan->round),
+                              run->task->parent_kept, run->mask));
+    return sw_trial_begin_within(run);
+}
+
+static enum sw_status make_mask(struct sw_trial_run *run) {
+    const struct sw_round_plan *plan = &run->task->plan;
+    if (run->within) return take_parent_mask(run);
     if (plan->control != SW_CONTROL_TICKET)
         SW_TRY(derive_mask(run));
     else if (plan->round == 0)
         sw_trial_keep_all(run, run->mask);
     else
         SW_TRY(sw_trial_prune_parent(run));
-    return count_mask(run);
+    return sw_trial_count_mask(run);
+}
+
+enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
+    SW_TRY(make_mask(run));
+    run->start_mask = sw_digest_of(run->mask, (size_t) run->arch.mask_bytes);
+    return SW_OK;
 }
 
 /* ---- removed filters ----------------------------------------------------------------------------- */

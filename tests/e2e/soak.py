@@ -52,7 +52,7 @@ PHASES = ("creation", "start-up", "training", "writing", "finishing")
 IMPOSSIBLE = {("trainer", "creation"): "a trainer is started with the first round, when the store exists",
               ("trainer", "start-up"): "a trainer is started with the first round, after the start-up"}
 SECTIONS = ("theta0", "theta_k", "masks", "weights")  # in the order in which they are written
-COMMIT_BYTES = 256
+COMMIT_BYTES = 280
 PROBE_BYTES = 64
 RUN_SECONDS = 120  # the longest that a run may take to its end
 START_SECONDS = 150  # MPI waits two minutes for a rank that does not come

@@ -147,6 +147,43 @@ class Prunes(Case):
             digests.add(self.digest(store))
         self.assertEqual(len(digests), 1, digests)
 
+    WITHIN = ("prune: {rounds: 2, rate: null, target: 0.8, schedule: cubic, frequency: 7, end: 0.6}\n"
+              "control: [reinit, random]\n")
+
+    def test_masks_shrink_inside_of_a_training(self):
+        plain = self.make(self.WITHIN)
+        everything = 26 * 36 + 20 * 26 + 4 * 20
+        rows = plain.tickets()
+        self.assertEqual(len(rows), 3)
+        for rnd, row in enumerate(rows[1:], 1):
+            calls = plain.slab(row, "prunes")
+            steps = set(calls["step"].tolist())
+            self.assertTrue({0, 7, 14, 21, 28} <= steps <= {0, 7, 14, 21, 28, 35, 36}, steps)
+            masks, before = plain.masks(row), plain.masks(rows[rnd - 1])
+            for name, mask in masks.items():
+                self.assertFalse((mask & ~before[name]).any())
+                own = calls[[text(layer) == name for layer in calls["layer"]]]
+                self.assertTrue((np.diff(own["realised"]) >= 0).all())
+                self.assertAlmostEqual(own["realised"][-1], 1 - mask.sum() / mask.size, places=12)
+                start, end = 1 - before[name].sum() / mask.size, 1 - mask.sum() / mask.size
+                share = own["step"] / 36
+                cubic = end + (start - end) * (1 - share) ** 3
+                self.assertLess(np.abs(own["realised"] - cubic).max(), 0.51 / mask.size)
+            self.assertGreater(plain.rounds[row]["early_stop_step"], 35)
+        self.assertEqual(plain.rounds[rows[-1]]["nnz"], int(0.2 * everything + 0.5))
+
+    def test_pruning_inside_of_trainings_gives_one_digest(self):
+        sweep = self.write("within.yaml", BASE + "prune: {rounds: 2, rate: 0.5, schedule: cubic}\n"
+                           "grid: {prune.schedule: [cubic, seed_dynamic], prune.granularity: [weight, block4], "
+                           "prune.scope: [layer, global]}\n")
+        digests = set()
+        for ranks, threads in ((0, 1), (1, 2), (2, 1), (4, 1)):
+            store = self.path(f"within-{ranks}-{threads}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            self.assertTrue(self.json_of("verify", store)["ok"])
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1, digests)
+
     def test_global_scope_ranks_the_hidden_layers_together(self):
         plain = self.make("prune: {scope: global, rounds: 5, rate: 0.4}\ncontrol: [random]\n"
                           "grid: {prune.output_rate: [0, 0.5, 1], prune.criterion: [magnitude, random]}\n")

@@ -243,7 +243,12 @@ static void registries_list_their_words(void) {
     CU_ASSERT_STRING_EQUAL(sw_granularity_at(8, &summary), "nm4-8");
     CU_ASSERT_PTR_NULL(sw_granularity_at(9, NULL));
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(1, &summary), "one-shot");
-    CU_ASSERT_PTR_NULL(sw_prune_schedule_at(2, NULL));
+    CU_ASSERT_PTR_NULL(sw_prune_schedule_at(4, NULL));
+    CU_ASSERT_PTR_NULL(sw_prune_schedule_options("linear"));
+    for (size_t i = 0; i < 4; i++) {
+        CU_ASSERT_TRUE(strlen(sw_prune_schedule_source(i)) > 20);
+        CU_ASSERT_PTR_NOT_NULL(sw_prune_schedule_options(sw_prune_schedule_at(i, NULL)));
+    }
     CU_ASSERT_PTR_NULL(sw_criterion_find("magnitudes"));
     CU_ASSERT_STRING_EQUAL(sw_score_weights_at(1, &summary), "init");
     CU_ASSERT_PTR_NULL(sw_score_weights_at(2, NULL));

@@ -200,9 +200,11 @@ static void forged_rounds_are_refused(void) {
         FORGE(&image, at, sw_round_plan, snapshots, bad[i]);
         FORGE(&image, at, sw_round_plan, nnz, bad[i]);
         FORGE(&image, at, sw_round_plan, survivors, bad[i]);
+        FORGE(&image, at, sw_round_plan, start_survivors, bad[i]);
+        FORGE(&image, at, sw_round_plan, prune_rows, bad[i]);
         for (int s = 1; s < SW_SECTION_COUNT; s++) {
             FORGE(&image, at, sw_round_plan, length[s], bad[i]);
-            if (s == SW_SECTION_THETA_K) continue; /* it has none */
+            if (s == SW_SECTION_THETA_K || s == SW_SECTION_PRUNES) continue; /* it has none */
             FORGE(&image, at, sw_round_plan, offset[s], bad[i]);
         }
     }

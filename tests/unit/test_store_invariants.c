@@ -170,6 +170,7 @@ static void digest_is_the_documented_one(void) {
         sw_small_round_make(&fixture.sweep, row, row == 0 ? SW_SMALL_OK : SW_SMALL_FAILED, 9,
                             &round);
         for (int s = 0; s < SW_SECTION_RECORD; s++) {
+            if (s == SW_SECTION_PRUNES && round.payload.length[s] == 0) continue;
             struct sw_digest sum = sw_digest_of(round.payload.bytes[s], round.payload.length[s]);
             sw_digest_update(stream, &sum, sizeof sum);
         }

@@ -240,6 +240,7 @@ static void damage_in_any_section_is_named_and_repaired(void) {
     commit_all(&fixture);
     for (int s = 0; s < SW_SECTION_COUNT; s++) {
         int64_t row = s == SW_SECTION_THETA0 ? 2 : s == SW_SECTION_THETA_K ? 0 : 3;
+        if (fixture.sweep.rounds[row].length[s] == 0) continue; /* nothing is pruned in trainings */
         size_t used = s == SW_SECTION_ALERTS ? sizeof(struct sw_alert) : 8;
         flip(&fixture, slab_of(&fixture, row, (enum sw_section) s) + (off_t) used - 1);
         struct sw_round_check check = check_row(&fixture, row, true);
@@ -277,7 +278,7 @@ static void torn_commit_is_not_a_commit(void) {
     off_t at = place_of(&fixture, "commits");
     int fd = open(fixture.path, O_RDWR);
     SW_TEST_OK(sw_file_pread(fd, half, sizeof half, at, fixture.path));
-    SW_TEST_OK(sw_file_pwrite(fd, half, sizeof half, at + 256, fixture.path));
+    SW_TEST_OK(sw_file_pwrite(fd, half, sizeof half, at + 280, fixture.path));
     close(fd);
     expect_state(&fixture, 1, SW_ROUND_TORN);
     CU_ASSERT_EQUAL(check_row(&fixture, 1, false).state, SW_ROUND_TORN);
@@ -285,7 +286,7 @@ static void torn_commit_is_not_a_commit(void) {
     SW_TEST_FAILS(sw_store_read_record(fixture.store, 1, &record), SW_NOT_FOUND);
     SW_TEST_OK(sw_store_digest(fixture.store, &after));
     CU_ASSERT_TRUE(sw_digest_equal(before, after));
-    for (int byte = 0; byte < 256; byte += 5) { /* every field of a good one counts */
+    for (int byte = 0; byte < 280; byte += 5) { /* every field of a good one counts */
         flip(&fixture, at + byte);
         CU_ASSERT_EQUAL(check_row(&fixture, 0, false).state, SW_ROUND_TORN);
         flip(&fixture, at + byte);
@@ -297,13 +298,13 @@ static void torn_commit_is_not_a_commit(void) {
 
 static void record_of_another_row_is_torn(void) {
     struct fixture fixture;
-    char commit[256];
+    char commit[280];
     set_up(&fixture);
     SW_TEST_OK(commit_kind(&fixture, 0, SW_SMALL_OK, 0));
     off_t at = place_of(&fixture, "commits");
     int fd = open(fixture.path, O_RDWR);
     SW_TEST_OK(sw_file_pread(fd, commit, sizeof commit, at, fixture.path));
-    SW_TEST_OK(sw_file_pwrite(fd, commit, sizeof commit, at + 5 * 256, fixture.path));
+    SW_TEST_OK(sw_file_pwrite(fd, commit, sizeof commit, at + 5 * 280, fixture.path));
     close(fd);
     expect_state(&fixture, 5, SW_ROUND_TORN);
     tear_down(&fixture);

@@ -191,6 +191,10 @@ static void settings_that_do_not_fit_are_refused(void) {
                    "no train.optimizer.weight_decay");
     expect_refusal(MAKE("train.sparse.decay_factor", "30", "train.optimizer.weight_decay", "0.1"),
                    "train.sparse.decay_factor", "above 1");
+    expect_refusal(MAKE("rewind.mode", "learning-rate", "prune.score_weights", "init"),
+                   "prune.score_weights", "no trained weights");
+    expect_refusal(MAKE("rewind.mode", "fine-tune", "prune.sign_reference", "rewind"),
+                   "prune.sign_reference", "no weights are rewound to");
     expect_refusal(MAKE("train.sparse.warmup.start", "0.2"), "train.sparse.warmup.start",
                    "no warmup");
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
 #include "sweepstake/prune.h"
 #include "sweepstake/train.h"
@@ -18,6 +19,7 @@
 /* ---- a small lottery ----------------------------------------------------------------------- */
 
 static struct sw_trial_spec spec;
+static const char *schedule = "iterative";
 static struct sw_data_info info;
 static struct sw_data data;
 static struct sw_arch arch;
@@ -42,6 +44,9 @@ static void set_spec(void) {
     spec.train_evaluate_every = 5;
     spec.train_optimizer_lr = 0.01;
     spec.prune_rate = 0.5;
+    SW_TEXT_COPY(spec.prune_schedule, schedule);
+    spec.prune_frequency = 4;
+    spec.prune_warmup_epochs = 0;
     spec.seed = 11;
 }
 
@@ -62,6 +67,12 @@ static struct sw_round_task make_task(int64_t round) {
     for (int64_t l = 0; l < task.n_layers; l++)
         plan->nnz += task.kept[l];
     plan->survivors = plan->nnz + arch.parameters - arch.prunable;
+    const struct sw_prune_span span = {0, plan->steps, sw_train_epoch_steps(&spec, info.train)};
+    for (int64_t l = 0; round > 0 && l < task.n_layers; l++)
+        plan->start_survivors += task.parent_kept[l];
+    plan->start_survivors += arch.parameters - arch.prunable;
+    plan->length[SW_SECTION_MASK] = arch.mask_bytes;
+    if (round > 0) plan->prune_rows = sw_prune_calls(&spec, &span) * sw_prune_pools(&spec, &arch);
     plan->flops = sw_train_flops(&spec, &arch, &info, task.kept);
     return task;
 }
@@ -74,7 +85,8 @@ static enum sw_status run(struct sw_fake_sink *to, int64_t round, bool checkpoin
     return sw_trial_run_round(&task, hal, &data, &place, &opened);
 }
 
-static int set_up(void) {
+static int set_up_with(const char *name) {
+    schedule = name;
     const struct sw_hal_options options = {.threads = 1, .isa = sw_isa_detect()};
     set_spec();
     if (sw_data_probe(&spec, &info) != SW_OK) return 1;
@@ -88,6 +100,16 @@ static int set_up(void) {
     for (int64_t round = 0; round <= ROUNDS; round++)
         if (run(&whole, round, false) != SW_OK || run(&sink, round, false) != SW_OK) return 1;
     return 0;
+}
+
+static int set_up(void) {
+    return set_up_with("iterative");
+}
+static int set_up_cubic(void) {
+    return set_up_with("cubic");
+}
+static int set_up_seed(void) {
+    return set_up_with("seed_dynamic");
 }
 
 static int tear_down(void) {
@@ -151,6 +173,32 @@ static void a_round_that_was_ended_goes_on_to_the_same_results(void) {
             CU_ASSERT_TRUE(record_of(round)->measured.train_seconds > 0);
             CU_ASSERT_TRUE(sw_clock_monotonic() - earlier < 60);
         }
+}
+
+/* The lotteries above were pruned while they trained: rows of calls, and masks that are nested. */
+static void masks_shrank_on_the_way(void) {
+    for (int64_t round = 1; round <= ROUNDS; round++) {
+        size_t length = 0, bytes = 0;
+        const struct sw_prune_call *calls = sw_fake_sink_get(&whole, round, SW_SECTION_PRUNES,
+                                                             &length);
+        const uint8_t *mask = sw_fake_sink_get(&whole, round, SW_SECTION_MASK, &bytes);
+        const uint8_t *before = sw_fake_sink_get(&whole, round - 1, SW_SECTION_MASK, &bytes);
+        const struct sw_round_task task = make_task(round);
+        CU_ASSERT_TRUE_FATAL(length >= 6 * sizeof *calls && mask != NULL && before != NULL);
+        CU_ASSERT_EQUAL(calls[0].step, 0);
+        CU_ASSERT_TRUE(calls[length / sizeof *calls - 1].step > 9);
+        for (int64_t l = 0; l < arch.n_layers; l++) {
+            const struct sw_param *layer = sw_arch_layer(&arch, l);
+            const uint8_t *bits = mask + layer->mask_offset;
+            CU_ASSERT_EQUAL(sw_mask_count(bits, layer->count), task.kept[l]);
+            CU_ASSERT_TRUE(sw_mask_is_nested(bits, before + layer->mask_offset, layer->count));
+        }
+        const struct sw_round_record *record = sw_fake_sink_get(&whole, round, SW_SECTION_RECORD,
+                                                                NULL);
+        double dense = sw_train_flops(&spec, &arch, &info, task.parent_kept);
+        CU_ASSERT_TRUE(record->result.train_flops > task.plan.flops &&
+                       record->result.train_flops < dense);
+    }
 }
 
 /* What the monitor `signs` and Sign-In carry is part of it: 10 steps or fewer to an epoch. */
@@ -298,6 +346,13 @@ int main(void) {
         {"checkpoints_on_the_way_change_nothing", checkpoints_on_the_way_change_nothing},
         {"a_diverged_round_is_the_same_failure", a_diverged_round_is_the_same_failure},
         CU_TEST_INFO_NULL};
+    static CU_TestInfo within[] = {
+        {"masks_shrank_on_the_way", masks_shrank_on_the_way},
+        {"a_round_that_was_ended_goes_on_to_the_same_results",
+         a_round_that_was_ended_goes_on_to_the_same_results},
+        {"checkpoints_on_the_way_change_nothing", checkpoints_on_the_way_change_nothing},
+        {"damaged_heads_never_crash", damaged_heads_never_crash},
+        CU_TEST_INFO_NULL};
     static CU_TestInfo trouble[] = {
         {"a_checkpoint_that_cannot_be_saved_is_told_once",
          a_checkpoint_that_cannot_be_saved_is_told_once},
@@ -306,6 +361,8 @@ int main(void) {
         CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"interruption", set_up, tear_down, NULL, NULL, interruption},
                                     {"trouble", set_up, tear_down, NULL, NULL, trouble},
+                                    {"cubic", set_up_cubic, tear_down, NULL, NULL, within},
+                                    {"seed", set_up_seed, tear_down, NULL, NULL, within},
                                     CU_SUITE_INFO_NULL};
     return sw_test_main("test_trial_checkpoint", suites);
 }
