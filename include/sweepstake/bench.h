@@ -193,9 +193,10 @@ struct sw_bench_ticket {
     float *theta;  /* [arch.parameters]; removed weights are 0 */
     double sparsity;
 };
-/* A random mask over random weights. Errors: SW_CONFIG (model or shape), SW_NOMEM. */
+/* A random mask over random weights, of a share `sparsity` of what prune.granularity removes as one.
+ * input_shape NULL: what the model is known for. Errors: SW_CONFIG (model, shape, granularity), SW_NOMEM. */
 enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape[3],
-                                    int64_t classes, double sparsity,
+                                    int64_t classes, const char *granularity, double sparsity,
                                     struct sw_bench_ticket *out) SW_NODISCARD;
 /* The trained weights of a committed round. Errors: SW_NOT_FOUND, SW_DAMAGED, SW_IO, SW_NOMEM. */
 enum sw_status sw_bench_load_ticket(struct sw_store *store, int64_t row,
@@ -212,12 +213,14 @@ struct sw_bench_inference_options {
 
 #define SW_BENCH_FORMATS 3    /* dense, csr, chosen: what training and the store's figures use */
 #define SW_BENCH_INFERENCES 6 /* each at batch 1 and 64 */
+#define SW_BENCH_LAYERS 257
 struct sw_bench_inference {
     int64_t batch;
     const char *format;
-    double us;    /* from an input on the device to logits on the host; median */
-    double ratio; /* time of dense / time of this */
-    int64_t bytes_weights;
+    char layers[SW_BENCH_LAYERS]; /* the format of each, as in /rounds: a letter */
+    double us;                    /* from an input on the device to logits on the host; median */
+    double ratio;                 /* time of dense / time of this */
+    int64_t bytes_weights, bytes_activations; /* fewer of the latter: without removed units */
     double difference; /* largest of the logits to those of dense, over the largest logit */
 };
 /* Errors: SW_NOT_FOUND (backend), SW_UNSUPPORTED, SW_NOMEM, SW_INTERNAL (formats that disagree). */

@@ -70,6 +70,8 @@ enum sw_status sw_arch_create(const char *model, const int64_t input_shape[3], i
 void sw_arch_fini(struct sw_arch *arch);
 /* The l-th prunable parameter. */
 const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer);
+/* Its units. */
+const struct sw_param_units *sw_arch_units(const struct sw_arch *arch, int64_t layer);
 /* The values that a mask keeps (sw_net_get_survivors) into theta[parameters]; 0 where it does not. */
 void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,
                      float *theta);
@@ -132,8 +134,9 @@ struct sw_net_memory {
 };
 
 /* Build the network for a mask (NULL keeps all) and batches of up to max_batch samples. A mask that
- * removes whole hidden units and nothing else (their weights and those that read them) makes a smaller
- * dense network; its survivors are still those of the whole one, with the biases of removed units. `hal` and
+ * removes whole hidden units or filters and nothing else (their weights and those that read them) makes a
+ * smaller dense network; its survivors are still those of the whole one, with the biases of removed units, and
+ * batch norm's values of removed channels as they were set. `hal` and
  * `arch` are borrowed and outlive it. Errors: SW_NOMEM, SW_CONFIG (a batch below 1 or above 2^20, a
  * mask that keeps no weight of a layer). */
 enum sw_status sw_net_create(struct sw_hal *hal, const struct sw_arch *arch, const uint8_t *mask,
@@ -216,6 +219,6 @@ double sw_net_step_flops(const struct sw_arch *arch, const int64_t *kept);
 void sw_net_predict_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                            enum sw_isa isa, const struct sw_net_storage *storage,
                            struct sw_net_memory *out);
-/* The same for a mask that removes whole hidden units, with nothing forced. */
+/* The same for a mask that removes whole hidden units or filters, with nothing forced. */
 void sw_net_predict_unit_memory(const struct sw_arch *arch, const int64_t *kept, int64_t max_batch,
                                 enum sw_isa isa, struct sw_net_memory *out);

@@ -105,6 +105,26 @@ enum sw_score_reference sw_prune_reference(const struct sw_trial_spec *spec);
 enum sw_status sw_prune_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                               const char **key) SW_NODISCARD;
 
+/* A trial whose tickets are converted (prune.convert) has two stages. Functions below that take a round know
+ * which one it is in; others want the spec of that stage: prune.granularity is then that of the round. */
+void sw_prune_stage(const struct sw_trial_spec *spec, int64_t round, struct sw_trial_spec *out);
+/* Does the mask of a round begin anew, from the trained weights of its parent, so that weights may return? */
+bool sw_prune_is_conversion(const struct sw_trial_spec *spec, int64_t round);
+
+/* Are whole units removed, so that what is left may run as a smaller network? */
+bool sw_prune_removes_units(const struct sw_trial_spec *spec);
+
+/* Is it an N:M pattern, which one prune reaches whatever the rates are? */
+bool sw_prune_is_pattern(const struct sw_trial_spec *spec);
+
+/* A removed filter gives 0, behind its bias or batch norm too: must what has no mask of it be set to 0 before
+ * a training, so that a masked network equals the smaller one layer by layer? Biases of neurons, which
+ * nobody reads any more, keep their values; a random control has no removed filters. */
+bool sw_prune_silences(const struct sw_trial_spec *spec, enum sw_control control);
+/* Set biases, scales and shifts of units without weights to 0. `survivors` as sw_net_get_survivors gives
+ * them for `mask`. */
+void sw_prune_silence(const struct sw_arch *arch, const uint8_t *mask, float *survivors);
+
 /* What a person should know of the counts of a round; false when there is nothing. */
 bool sw_prune_note(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                    char *out, size_t size);
@@ -189,7 +209,8 @@ void sw_prune_storage(const struct sw_trial_spec *spec, enum sw_control control,
 
 /* The mask of a control of `round` from its ticket's, arch->mask_bytes each: the same for
  * SW_CONTROL_REINIT; for SW_CONTROL_RANDOM as many weights of every layer, drawn anew one by one; for
- * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape. Errors: SW_NOMEM, SW_INTERNAL. */
+ * SW_CONTROL_SHUFFLE the groups of every layer in other places of the same shape (of a pattern, as
+ * many of every few weights at random). Errors: SW_NOMEM, SW_INTERNAL. */
 enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) SW_NODISCARD;
@@ -222,9 +243,10 @@ int64_t sw_prune_samples(const struct sw_trial_spec *spec, int64_t classes);
 /* The whole step: from the parent's trained survivors and mask to the mask of `round`.
  *   parent_mask, mask  arch->mask_bytes; parent_survivors in sw_net_get_survivors' order, NULL with
  *   prune.score_weights init; source NULL for a criterion that needs nothing.
- * The score of a group is made of the criterion's over its kept weights (of a unit: over its incoming ones) as
- * prune.group_score says. Gradients are those of the parent's network: what was removed has none, and
- * never returns. The same bits for any number of threads. Errors: SW_NOMEM, SW_CONFIG (unknown criterion),
+ * The score of a group is made of the criterion's over its kept weights (of a unit: over its incoming ones, of
+ * a channel over its outgoing ones) as prune.group_score says; of units that several layers make it is the
+ * mean over the layers. Gradients are those of the parent's network: what was removed has none, and never
+ * returns, but for a conversion, in which it scores 0. The same bits for any number of threads. Errors: SW_NOMEM, SW_CONFIG (unknown criterion),
  * SW_INTERNAL (the parent keeps less than this round has to; a source that is missing), SW_UNSUPPORTED (the
  * flow through the network is no finite number), those of the device. */
 enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_arch *arch,

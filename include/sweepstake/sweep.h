@@ -41,6 +41,16 @@ struct sw_param {
     int64_t fan_out;     /* units fed by one input; 0 for biases */
 };
 
+/* Whose units (outputs of a linear layer, channels of a convolution) the dimensions of a parameter count. Units
+ * are named after the first prunable parameter that makes them: several do where a residual is added, and
+ * a unit is there for all of them or for none. */
+#define SW_UNITS_INPUT (-1) /* channels of the network's input */
+struct sw_param_units {
+    int64_t makes; /* of its first dimension: a layer, as below */
+    int64_t reads; /* of its second one, or SW_UNITS_INPUT; weights only */
+    int64_t span;  /* columns of its [shape[0], ...] matrix per unit that it reads; weights only */
+};
+
 /* A network's parameters. Layer l of /layers is the l-th prunable parameter. */
 struct sw_arch {
     char model[32];
@@ -53,6 +63,7 @@ struct sw_arch {
     int64_t prunable;        /* elements of prunable parameters */
     int64_t mask_bytes;      /* one bit per prunable weight, every parameter starting on a byte */
     struct sw_param *params; /* owned */
+    struct sw_param_units *units; /* [n_params], owned; NULL in a network that a store describes */
 };
 
 /* ---- data sets as seen from outside --------------------------------------------------------- */

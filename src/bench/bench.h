@@ -19,6 +19,11 @@ void sw_bench_input_shape(const char *model, int64_t shape[3]);
 int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64_t side,
                              double sparsity, uint64_t stream);
 
+/* The mask of one random prune of a network with all its weights, [mask_bytes], zero before; its values do not
+ * matter. Errors: SW_CONFIG (a granularity that is unknown, or not for this network), SW_NOMEM. */
+enum sw_status sw_bench_prune(const struct sw_arch *arch, const char *granularity, double sparsity,
+                              const float *theta, uint8_t *mask) SW_NODISCARD;
+
 /* A layer for timing, freed with sw_bench_layer_fini. Dense and masked: values are scattered into
  * `dense` before a product, gradients gathered from dense_gradients, as in a network. */
 struct sw_bench_layer {

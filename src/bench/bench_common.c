@@ -1,9 +1,13 @@
 #include "bench.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sweepstake/mask.h"
+#include "sweepstake/prune.h"
 #include "sweepstake/random.h"
+#include "sweepstake/text.h"
 
 enum sw_status sw_bench_open_hal(const char *backend, int threads, enum sw_isa isa,
                                  struct sw_hal **out) {
@@ -48,6 +52,37 @@ int64_t sw_bench_random_mask(uint8_t *mask, int64_t rows, int64_t columns, int64
         wanted--;
     }
     return kept;
+}
+
+static bool is_granularity(const char *name) {
+    const char *word = NULL;
+    for (size_t i = 0; (word = sw_granularity_at(i, NULL)) != NULL; i++)
+        if (strcmp(word, name) == 0) return true;
+    return false;
+}
+
+enum sw_status sw_bench_prune(const struct sw_arch *arch, const char *granularity, double sparsity,
+                              const float *theta, uint8_t *mask) {
+    struct sw_trial_spec spec;
+    struct sw_prune_report report;
+    const char *key = NULL;
+    if (!is_granularity(granularity))
+        return SW_FAIL(SW_CONFIG, "no granularity '%s': sweepstake show granularities lists them",
+                       granularity);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        sw_mask_fill(mask + sw_arch_layer(arch, l)->mask_offset, sw_arch_layer(arch, l)->count);
+    if (sparsity == 0) return SW_OK;
+    sw_spec_set_defaults(&spec);
+    SW_TEXT_COPY(spec.prune_criterion, "random");
+    SW_TEXT_COPY(spec.prune_granularity, granularity);
+    spec.prune_rate = sparsity;
+    spec.prune_output_rate = 1;
+    SW_TRY(sw_prune_check(&spec, arch, &key));
+    double pattern = sw_prune_requested(&spec, arch, 1);
+    if (sw_prune_is_pattern(&spec) && fabs(sparsity - pattern) > 0.02)
+        return SW_FAIL(SW_CONFIG, "granularity %s of %s has sparsity %.3g, not %g", granularity,
+                       arch->model, pattern, sparsity);
+    return sw_prune_round(&spec, arch, 1, mask, theta, NULL, mask, &report);
 }
 
 static int compare(const void *a, const void *b) {

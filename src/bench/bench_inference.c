@@ -43,24 +43,24 @@ static void apply_mask(struct sw_bench_ticket *ticket) {
 }
 
 enum sw_status sw_bench_make_ticket(const char *model, const int64_t input_shape[3],
-                                    int64_t classes, double sparsity, struct sw_bench_ticket *out) {
+                                    int64_t classes, const char *granularity, double sparsity,
+                                    struct sw_bench_ticket *out) {
     struct sw_bench_ticket ticket;
+    int64_t shape[3];
+    enum sw_status status = SW_OK;
     memset(&ticket, 0, sizeof ticket);
-    enum sw_status status = alloc_ticket(model, input_shape, classes, &ticket);
-    if (status != SW_OK) {
-        sw_bench_ticket_fini(&ticket);
-        return status;
-    }
-    for (int64_t l = 0; l < ticket.arch.n_layers; l++) {
-        const struct sw_param *param = sw_arch_layer(&ticket.arch, l);
-        int64_t rows = param->shape[0];
-        (void) sw_bench_random_mask(ticket.mask + param->mask_offset, rows, param->count / rows, 1,
-                                    sparsity, (uint64_t) l);
-    }
+    sw_bench_input_shape(model, shape);
+    if (input_shape != NULL) memcpy(shape, input_shape, sizeof shape);
+    SW_TRY_TO(alloc_ticket(model, shape, classes, &ticket), status, cleanup);
     sw_init_weights(&ticket.arch, sw_init_at(0), false, 1, SW_RANDOM_INIT, 0, ticket.theta);
+    SW_TRY_TO(sw_bench_prune(&ticket.arch, granularity, sparsity, ticket.theta, ticket.mask),
+              status, cleanup);
     apply_mask(&ticket);
     *out = ticket;
     return SW_OK;
+cleanup:
+    sw_bench_ticket_fini(&ticket);
+    return status;
 }
 
 static int64_t count_survivors(const struct sw_bench_ticket *ticket) {
@@ -82,7 +82,7 @@ static enum sw_status load(struct sw_store *store, const struct sw_round_plan *p
     SW_TRY(
         sw_store_read(store, plan->mask_owner, SW_SECTION_MASK, ticket->mask, mask_bytes, &length));
     size_t n = length == mask_bytes ? (size_t) count_survivors(ticket) : 0;
-    if (n == 0 || (int64_t) n != plan->survivors)
+    if (n == 0 || (int64_t) n > plan->survivors) /* blocks may be fewer than planned */
         return SW_FAIL(SW_DAMAGED, "row %lld has a mask that its network and its plan do not fit",
                        (long long) plan->row);
     SW_TRY(SW_ALLOC(survivors, n, "trained weights"));
@@ -201,6 +201,13 @@ static double find_difference(const struct bench *bench, int format, int64_t bat
     return largest > 0 ? difference / largest : difference;
 }
 
+/* One letter per layer. */
+static void list_formats(const struct bench *bench, int format, char out[SW_BENCH_LAYERS]) {
+    int64_t n = bench->options->ticket->arch.n_layers;
+    for (int64_t l = 0; l < n && l < SW_BENCH_LAYERS - 1; l++)
+        out[l] = sw_format_letter(sw_net_layer_format(bench->nets[format], l));
+}
+
 static enum sw_status time_batch(struct bench *bench, int64_t batch,
                                  struct sw_bench_inference *out) {
     int64_t passes = bench->options->passes;
@@ -215,8 +222,10 @@ static enum sw_status time_batch(struct bench *bench, int64_t batch,
             .format = formats[f],
             .us = 1e6 * sw_bench_median(bench->seconds[f], passes),
             .bytes_weights = memory.weights,
+            .bytes_activations = memory.activations,
             .difference = find_difference(bench, f, batch),
         };
+        list_formats(bench, f, out[f].layers);
         out[f].ratio = out[0].us / out[f].us;
         if (!(out[f].difference <= ALLOWED_DIFFERENCE))
             return SW_FAIL(SW_INTERNAL, "%s and dense give logits that differ by %g of the largest",

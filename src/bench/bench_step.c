@@ -5,9 +5,7 @@
 #include "bench.h"
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
-#include "sweepstake/prune.h"
 #include "sweepstake/random.h"
-#include "sweepstake/text.h"
 #include "sweepstake/train.h"
 
 enum { WARMUP_STEPS = 2, BATCHES = 8, MAX_STATES = 4 };
@@ -60,20 +58,10 @@ static void fini(struct bench *bench) {
     sw_arch_fini(&bench->arch);
 }
 
-static bool is_granularity(const char *name) {
-    const char *word = NULL;
-    for (size_t i = 0; (word = sw_granularity_at(i, NULL)) != NULL; i++)
-        if (strcmp(word, name) == 0) return true;
-    return false;
-}
-
 static enum sw_status describe_model(struct bench *bench) {
     const struct sw_bench_step_options *options = bench->options;
     int64_t shape[3];
     sw_bench_input_shape(options->model, shape);
-    if (!is_granularity(options->granularity))
-        return SW_FAIL(SW_CONFIG, "no granularity '%s': sweepstake show granularities lists them",
-                       options->granularity);
     if (options->input_shape[0] > 0) memcpy(shape, options->input_shape, sizeof shape);
     SW_TRY(sw_arch_create(options->model, shape, options->classes, &bench->arch));
     if (bench->arch.n_layers > SW_MAX_LAYERS)
@@ -85,26 +73,10 @@ static enum sw_status describe_model(struct bench *bench) {
     return SW_OK;
 }
 
-/* The mask of one random prune of a network with all its weights. */
-static enum sw_status prune(struct bench *bench) {
-    struct sw_trial_spec *spec = &bench->spec;
-    struct sw_prune_report report;
-    const char *key = NULL;
-    SW_TEXT_COPY(spec->prune_criterion, "random");
-    SW_TEXT_COPY(spec->prune_granularity, bench->options->granularity);
-    spec->prune_rate = bench->options->sparsity;
-    spec->prune_output_rate = 1;
-    SW_TRY(sw_prune_check(spec, &bench->arch, &key));
-    return sw_prune_round(spec, &bench->arch, 1, bench->mask, bench->theta, NULL, bench->mask,
-                          &report);
-}
-
 static enum sw_status make_mask(struct bench *bench) {
     const struct sw_arch *arch = &bench->arch;
-    for (int64_t layer = 0; layer < arch->n_layers; layer++)
-        sw_mask_fill(bench->mask + sw_arch_layer(arch, layer)->mask_offset,
-                     sw_arch_layer(arch, layer)->count);
-    if (bench->options->sparsity > 0) SW_TRY(prune(bench));
+    SW_TRY(sw_bench_prune(arch, bench->options->granularity, bench->options->sparsity, bench->theta,
+                          bench->mask));
     for (int64_t layer = 0; layer < arch->n_layers; layer++)
         bench->kept[layer] = sw_mask_count(bench->mask + sw_arch_layer(arch, layer)->mask_offset,
                                            sw_arch_layer(arch, layer)->count);

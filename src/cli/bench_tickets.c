@@ -13,12 +13,16 @@ static void print_json(const struct sw_cli_bench_words *words, const struct sw_b
                         words->store != NULL ? sw_cli_json_text(words->store) : json_null());
     json_object_set_new(json, "ticket",
                         words->ticket != NULL ? sw_cli_json_text(words->ticket) : json_null());
+    json_object_set_new(json, "granularity",
+                        words->store == NULL ? sw_cli_json_text(words->granularity) : json_null());
     json_object_set_new(json, "sparsity", json_real(ticket->sparsity));
     json_object_set_new(json, "batch", json_integer(line->batch));
     json_object_set_new(json, "format", json_string(line->format));
+    json_object_set_new(json, "layers", json_string(line->layers));
     json_object_set_new(json, "us", json_real(line->us));
     json_object_set_new(json, "ratio", json_real(line->ratio));
     json_object_set_new(json, "bytes_weights", json_integer(line->bytes_weights));
+    json_object_set_new(json, "bytes_activations", json_integer(line->bytes_activations));
     json_object_set_new(json, "difference", json_real(line->difference));
     json_object_set_new(json, "passes", json_integer(words->steps));
     json_object_set_new(json, "threads", json_integer(words->threads));
@@ -29,16 +33,17 @@ static void print_json(const struct sw_cli_bench_words *words, const struct sw_b
 
 static void print_text(const struct sw_cli_bench_words *words, const struct sw_bench_ticket *ticket,
                        const struct sw_bench_inference lines[SW_BENCH_INFERENCES]) {
-    char sparsity[16], bytes[32];
+    char sparsity[16], weights[32], activations[32];
     printf("%s, %s %% of its weights removed, backend %s (%s), threads %lld, median of %lld "
-           "passes\nbatch  format        us  ratio to dense  weights\n",
+           "passes\nbatch  format        us  ratio to dense     weights  activations\n",
            ticket->arch.model, sw_cli_percent(sparsity, sizeof sparsity, ticket->sparsity),
            words->backend, sw_isa_name(sw_isa_detect()), (long long) words->threads,
            (long long) words->steps);
     for (int i = 0; i < SW_BENCH_INFERENCES; i++)
-        printf("%5lld  %-6s  %8.2f  %14.2f  %s\n", (long long) lines[i].batch, lines[i].format,
-               lines[i].us, lines[i].ratio,
-               sw_text_bytes(bytes, sizeof bytes, (double) lines[i].bytes_weights));
+        printf("%5lld  %-6s  %8.2f  %14.2f  %10s  %11s\n", (long long) lines[i].batch,
+               lines[i].format, lines[i].us, lines[i].ratio,
+               sw_text_bytes(weights, sizeof weights, (double) lines[i].bytes_weights),
+               sw_text_bytes(activations, sizeof activations, (double) lines[i].bytes_activations));
 }
 
 static enum sw_status time_ticket(const struct sw_cli_bench_words *words,
@@ -70,13 +75,13 @@ static enum sw_status load_ticket(const struct sw_cli_bench_words *words,
 }
 
 enum sw_status sw_cli_bench_inference(const struct sw_cli_bench_words *words) {
-    static const int64_t shape[3] = {1, 28, 28};
     struct sw_bench_ticket ticket;
     for (int i = 0; i < (words->store != NULL ? 1 : words->n_sparsities); i++) {
         if (words->store != NULL)
             SW_TRY(load_ticket(words, &ticket));
         else
-            SW_TRY(sw_bench_make_ticket(words->model, shape, CLASSES, words->sparsity[i], &ticket));
+            SW_TRY(sw_bench_make_ticket(words->model, NULL, CLASSES, words->granularity,
+                                        words->sparsity[i], &ticket));
         enum sw_status status = time_ticket(words, &ticket);
         sw_bench_ticket_fini(&ticket);
         if (status != SW_OK) return status;

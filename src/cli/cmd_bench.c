@@ -21,7 +21,7 @@ static const struct argp_option options[] = {
     {"sparsity", 's', "S,...", 0,
      "step, inference, kernels: shares of the weights that are removed (0; kernels: 0 to 0.98)", 0},
     {"granularity", 'g', "NAME", 0,
-     "step: what is removed as one (weight); a word of prune.granularity", 0},
+     "step, inference: what is removed as one (weight); a word of prune.granularity", 0},
     {"steps", 'n', "N", 0, "step, inference: timed steps or passes; the median counts (51)", 0},
     {"threads", 't', "N", 0, "step, kernels, inference: threads (1)", 0},
     {"backend", 'd', "NAME", 0, "step, kernels, inference: where to run (cpu)", 0},
@@ -45,7 +45,7 @@ static const struct {
     {'m', {STEP, INFERENCE}},
     {'b', {STEP, KERNELS}},
     {'s', {STEP, INFERENCE, KERNELS}},
-    {'g', {STEP}},
+    {'g', {STEP, INFERENCE}},
     {'n', {STEP, INFERENCE}},
     {'t', {STEP, KERNELS, INFERENCE}},
     {'d', {STEP, KERNELS, INFERENCE}},
@@ -118,7 +118,8 @@ static error_t check_words(struct argp_state *state, const struct sw_cli_bench_w
         if ((words->given >> i & 1) != 0 && !used)
             return SW_CLI_WRONG(state, "--%s is not for %s", option_name(option_users[i].key),
                                 words->what);
-        bool chosen = option_users[i].key == 'm' || option_users[i].key == 's';
+        bool chosen = option_users[i].key == 'm' || option_users[i].key == 's' ||
+                      option_users[i].key == 'g';
         if (words->store != NULL && chosen && (words->given >> i & 1) != 0)
             return SW_CLI_WRONG(state, "--%s goes without a store: its ticket says that",
                                 option_name(option_users[i].key));
@@ -229,8 +230,9 @@ static const struct argp argp = {
         "worker, null when there is none).\n\n"
         "inference: a ticket of a store, or a random one of --model and --sparsity, at batch 1 and "
         "64, from an input on the device to logits on the host: dense (zeros multiplied, too), csr, "
-        "and chosen as trainings choose. JSON: model, store, ticket, sparsity, batch, format, us, "
-        "ratio (time of dense / this), bytes_weights, difference (largest, of the logits, to dense), "
+        "and chosen as trainings choose: smaller dense layers where filters or neurons are gone. JSON: "
+        "model, store, ticket, granularity, sparsity (of all prunable weights), batch, format, layers "
+        "(a letter each), us, ratio (time of dense / this), bytes_weights, bytes_activations, difference (largest, of the logits, to dense), "
         "passes, threads, backend, isa."};
 
 /* ---- step ------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,8 @@ struct rates {
 
 /* What is removed as one, for masks like a trial's. Units leave a smaller dense network. */
 static const char *granularity_of(const struct sw_trial_spec *spec) {
-    return strcmp(spec->prune_granularity, "neuron") == 0 ? "weight" : spec->prune_granularity;
+    bool weights = sw_prune_removes_units(spec) || sw_prune_is_pattern(spec);
+    return weights ? "weight" : spec->prune_granularity;
 }
 
 static enum sw_status measure(const struct sw_arch *arch, const struct sw_trial_spec *spec,
@@ -70,11 +71,12 @@ static bool is_same(const struct rates *a, const struct rates *b) {
 static enum sw_status find_rates(const struct sw_sweep *sweep, const struct sw_round_plan *round,
                                  enum sw_isa isa, struct rates *known, int *n,
                                  const struct rates **out) {
-    struct sw_trial_spec spec;
+    struct sw_trial_spec spec, stage;
     sw_train_round_spec(&sweep->trials[round->trial], round->round, sweep->datas[round->data].train,
                         &spec);
+    sw_prune_stage(&spec, round->round, &stage);
     struct rates wanted = {.arch = round->arch, .batch = spec.train_batch};
-    sw_prune_storage(&spec, SW_CONTROL_TICKET, &wanted.storage);
+    sw_prune_storage(&stage, SW_CONTROL_TICKET, &wanted.storage);
     *out = NULL;
     for (int i = 0; i < *n; i++)
         if (is_same(&known[i], &wanted)) *out = &known[i];
@@ -101,8 +103,9 @@ static enum sw_status add_up(const struct sw_sweep *sweep, enum sw_isa isa, doub
             *seconds = NAN;
             return SW_OK;
         }
-        const struct sw_trial_spec *spec = &sweep->trials[round->trial];
-        bool units = strcmp(spec->prune_granularity, "neuron") == 0; /* dense, but smaller */
+        struct sw_trial_spec stage;
+        sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
+        bool units = sw_prune_removes_units(&stage); /* dense, but smaller */
         double took = round->flops / rate_at(rates, units ? 1 : 1 - round->sparsity_requested);
         end[row] = took + (round->parent >= 0 ? end[round->parent] : 0);
         if (end[row] > longest) longest = end[row];

@@ -101,15 +101,18 @@ static double share_kept(const struct sw_sweep *sweep, const struct sw_round_pla
     sw_prune_likely(&sweep->trials[round->trial], arch, round->round, likely);
     for (int64_t l = 0; l < arch->n_layers; l++)
         sum += likely[l];
-    bool exact = sw_prune_known(&sweep->trials[round->trial]) != SW_PRUNE_KNOWS_BOUNDS;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
+    bool exact = sw_prune_known(&stage) != SW_PRUNE_KNOWS_BOUNDS;
     return (double) (exact ? round->nnz : sum) / (double) arch->prunable;
 }
 
 static enum sw_status add_sparsities(const struct sw_sweep *sweep, int64_t trial, int64_t rounds,
                                      struct sw_text *out) {
     int64_t skip_from = rounds > ROUNDS_SHOWN ? ROUNDS_SHOWN - 1 : rounds;
-    if (sw_prune_known(&sweep->trials[trial]) == SW_PRUNE_KNOWS_BOUNDS)
-        SW_TRY(sw_text_add(out, "about "));
+    struct sw_trial_spec stage;
+    sw_prune_stage(&sweep->trials[trial], rounds - 1, &stage);
+    if (sw_prune_known(&stage) == SW_PRUNE_KNOWS_BOUNDS) SW_TRY(sw_text_add(out, "about "));
     for (int64_t r = 0; r < rounds; r++) {
         if (r == skip_from) {
             SW_TRY(sw_text_add(out, " .."));

@@ -73,17 +73,21 @@ enum sw_status sw_arch_create(const char *model, const int64_t input_shape[3], i
     SW_TEXT_COPY(arch.model, model);
     memcpy(arch.input_shape, input_shape, sizeof arch.input_shape);
     arch.n_params = sw_model_number_params(&desc, first);
-    SW_TRY(SW_ALLOC(&arch.params, (size_t) arch.n_params, "parameter table"));
-    enum sw_status status = add_params(&arch, &desc, first);
-    if (status == SW_OK)
-        *out = arch;
-    else
-        sw_arch_fini(&arch);
+    enum sw_status status = SW_OK;
+    SW_TRY_TO(SW_ALLOC(&arch.params, (size_t) arch.n_params, "parameter table"), status, cleanup);
+    SW_TRY_TO(SW_ALLOC(&arch.units, (size_t) arch.n_params, "parameter table"), status, cleanup);
+    SW_TRY_TO(add_params(&arch, &desc, first), status, cleanup);
+    sw_model_find_units(&desc, arch.units);
+    *out = arch;
+    return SW_OK;
+cleanup:
+    sw_arch_fini(&arch);
     return status;
 }
 
 void sw_arch_fini(struct sw_arch *arch) {
     SW_FREE(&arch->params);
+    SW_FREE(&arch->units);
     memset(arch, 0, sizeof *arch);
 }
 
@@ -91,6 +95,10 @@ const struct sw_param *sw_arch_layer(const struct sw_arch *arch, int64_t layer) 
     for (int64_t p = 0; p < arch->n_params; p++)
         if (arch->params[p].prunable && layer-- == 0) return &arch->params[p];
     return NULL;
+}
+
+const struct sw_param_units *sw_arch_units(const struct sw_arch *arch, int64_t layer) {
+    return &arch->units[sw_arch_layer(arch, layer) - arch->params];
 }
 
 void sw_arch_scatter(const struct sw_arch *arch, const uint8_t *mask, const float *survivors,

@@ -79,24 +79,12 @@ static void shape_tensors(struct planning *planning) {
     share_borders(planning);
 }
 
-/* Weights stand among the prunable parameters as the layers' parameters among all. */
-static void number_weights(struct sw_graph *graph) {
-    int64_t layer_of[SW_MODEL_MAX_LAYERS * SW_LAYER_MAX_PARAMS], n_prunable = 0;
-    int64_t n_params = graph->desc.n_layers * SW_LAYER_MAX_PARAMS;
-    for (int64_t p = 0; p < n_params; p++)
-        layer_of[p] = -1;
-    for (int64_t l = 0; l < graph->desc.n_layers; l++)
-        if (sw_layer_ops_of(graph->desc.layers[l].kind)->choose_format != NULL)
-            layer_of[graph->place[l].first_param] = l;
-    for (int64_t p = 0; p < n_params; p++)
-        if (layer_of[p] >= 0) graph->place[layer_of[p]].prunable = n_prunable++;
-}
-
 static void place_layers(struct planning *planning) {
     struct sw_graph *graph = planning->graph;
     const struct sw_model_desc *desc = &graph->desc;
-    int64_t first_param[SW_MODEL_MAX_LAYERS];
+    int64_t first_param[SW_MODEL_MAX_LAYERS], prunable[SW_MODEL_MAX_LAYERS];
     (void) sw_model_number_params(desc, first_param);
+    sw_model_number_weights(desc, first_param, prunable);
     for (int64_t l = 0; l < desc->n_layers; l++) {
         const struct sw_layer_desc *layer = &desc->layers[l];
         struct sw_layer_place *place = &graph->place[l];
@@ -107,9 +95,8 @@ static void place_layers(struct planning *planning) {
         place->in = planning->tensor[place->input];
         place->out = planning->tensor[place->output];
         if (place->residual >= 0) place->other = planning->tensor[place->residual];
-        place->prunable = -1;
+        place->prunable = prunable[l];
     }
-    number_weights(graph);
 }
 
 /* ---- slots of gradients --------------------------------------------------------------------- */

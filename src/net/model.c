@@ -89,3 +89,19 @@ int64_t sw_model_number_params(const struct sw_model_desc *desc,
         if (!desc->layers[l].shortcut) next = number_layer(desc, l, next, first);
     return next;
 }
+
+/* Weights stand among the prunable parameters as the layers' parameters among all. */
+void sw_model_number_weights(const struct sw_model_desc *desc,
+                             const int64_t first[SW_MODEL_MAX_LAYERS],
+                             int64_t prunable[SW_MODEL_MAX_LAYERS]) {
+    int64_t layer_of[SW_MODEL_MAX_LAYERS * SW_LAYER_MAX_PARAMS], n_prunable = 0;
+    int64_t n_params = desc->n_layers * SW_LAYER_MAX_PARAMS;
+    for (int64_t p = 0; p < n_params; p++)
+        layer_of[p] = -1;
+    for (int64_t l = 0; l < desc->n_layers; l++) {
+        prunable[l] = -1;
+        if (sw_layer_ops_of(desc->layers[l].kind)->choose_format != NULL) layer_of[first[l]] = l;
+    }
+    for (int64_t p = 0; p < n_params; p++)
+        if (layer_of[p] >= 0) prunable[layer_of[p]] = n_prunable++;
+}

@@ -56,3 +56,9 @@ enum sw_status sw_model_lay_out(const char *name, const int64_t input_shape[3], 
  * of all parameters. */
 int64_t sw_model_number_params(const struct sw_model_desc *desc,
                                int64_t first[SW_MODEL_MAX_LAYERS]);
+/* Number of every layer's weights among the prunable parameters, -1 without; given the former. */
+void sw_model_number_weights(const struct sw_model_desc *desc,
+                             const int64_t first[SW_MODEL_MAX_LAYERS],
+                             int64_t prunable[SW_MODEL_MAX_LAYERS]);
+/* Units of all parameters, in their order. */
+void sw_model_find_units(const struct sw_model_desc *desc, struct sw_param_units *out);

@@ -133,9 +133,7 @@ static enum sw_status add_layer(struct sw_net *net, struct sw_net_layer *layer, 
                                                    sw_hal_lanes(net->max_batch));
     SW_TRY(add_params(net, layer, kept));
     if (sizes.positions > 0)
-        SW_TRY(add_positions(net, layer,
-                             net->compact != NULL ? net->compact->ones
-                                                  : net->mask + layer->weight->param->mask_offset));
+        SW_TRY(add_positions(net, layer, net->mask + layer->weight->param->mask_offset));
     SW_TRY(alloc(net, sizes.dense, "dense weights", &layer->dense, &net->memory.workspace));
     *gradient = larger(*gradient, sizes.gradient);
     *scratch = larger(*scratch, sizes.scratch);
@@ -288,37 +286,36 @@ enum sw_status sw_net_set_theta(struct sw_net *net, const float *theta) {
     return status;
 }
 
-/* Of a smaller network only the biases differ from those of the whole one. `l`: layer of the parameter. */
-static enum sw_status upload(struct sw_net *net, const struct sw_net_param *param, int64_t l,
-                             const float *survivors) {
+/* Of a smaller network only what has no mask differs from that of the whole one. */
+static enum sw_status upload(struct sw_net *net, int64_t p, const float *survivors) {
+    const struct sw_net_param *param = &net->params[p];
     float *left = NULL;
     if (net->compact == NULL || param->param->prunable)
         return sw_hal_upload(param->values, 0, survivors, param->n * (int64_t) sizeof *survivors);
-    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "biases"));
-    sw_compact_pick(net->compact, l, survivors, left);
+    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "values of a layer"));
+    sw_compact_pick(net->compact, p, survivors, left);
     enum sw_status status = sw_hal_upload(param->values, 0, left,
                                           param->n * (int64_t) sizeof *left);
     SW_FREE(&left);
     return status;
 }
 
-static enum sw_status download(const struct sw_net *net, const struct sw_net_param *param,
-                               int64_t l, float *out) {
+static enum sw_status download(const struct sw_net *net, int64_t p, float *out) {
+    const struct sw_net_param *param = &net->params[p];
     float *left = NULL;
     if (net->compact == NULL || param->param->prunable)
         return sw_hal_download(param->values, 0, out, param->n * (int64_t) sizeof *out);
-    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "biases"));
+    SW_TRY(SW_ALLOC(&left, (size_t) param->n, "values of a layer"));
     enum sw_status status = sw_hal_download(param->values, 0, left,
                                             param->n * (int64_t) sizeof *left);
-    if (status == SW_OK) sw_compact_put(net->compact, l, left, out);
+    if (status == SW_OK) sw_compact_put(net->compact, p, left, out);
     SW_FREE(&left);
     return status;
 }
 
 enum sw_status sw_net_set_survivors(struct sw_net *net, const float *survivors) {
-    for (int64_t p = 0, l = -1; p < net->arch->n_params; p++) {
-        l += net->arch->params[p].prunable;
-        SW_TRY(upload(net, &net->params[p], l, survivors));
+    for (int64_t p = 0; p < net->arch->n_params; p++) {
+        SW_TRY(upload(net, p, survivors));
         survivors += survivors_of(net, p);
     }
     net->forwarded = net->differentiated = 0;
@@ -326,9 +323,8 @@ enum sw_status sw_net_set_survivors(struct sw_net *net, const float *survivors) 
 }
 
 enum sw_status sw_net_get_survivors(const struct sw_net *net, float *out) {
-    for (int64_t p = 0, l = -1; p < net->arch->n_params; p++) {
-        l += net->arch->params[p].prunable;
-        SW_TRY(download(net, &net->params[p], l, out));
+    for (int64_t p = 0; p < net->arch->n_params; p++) {
+        SW_TRY(download(net, p, out));
         out += survivors_of(net, p);
     }
     return SW_OK;

@@ -294,17 +294,45 @@ static void check_monitor(struct sw_plan *plan, int64_t trial) {
                    spec->prune_schedule);
 }
 
-/* Output units are never removed, so that their rate would be read and ignored. */
-static void check_output_rate(struct sw_plan *plan) {
-    struct sw_plan_place place = sw_plan_find_place(plan, 0, "prune.output_rate");
-    if (plan->base[sw_plan_find_field(plan, "prune.output_rate")].recipe) return;
+/* Output units are never removed; a pattern knows no rate but 0. */
+static bool ignores_output_rate(const struct sw_trial_spec *spec) {
+    if (spec->prune_convert_round != SW_INT_NULL) return false; /* the other stage may use it */
+    return sw_prune_removes_units(spec) ||
+           (sw_prune_is_pattern(spec) && spec->prune_output_rate != 0);
+}
+static bool ignores_rate(const struct sw_trial_spec *spec) {
+    return spec->prune_convert_round == SW_INT_NULL && sw_prune_is_pattern(spec);
+}
+static bool ignores_shortcut_rate(const struct sw_trial_spec *spec) {
+    return spec->prune_convert_round == SW_INT_NULL && sw_prune_is_pattern(spec) &&
+           spec->prune_shortcut_rate != 0;
+}
+
+/* A setting that no trial looks at would be read and ignored. */
+static void check_unused(struct sw_plan *plan, const char *key,
+                         bool (*ignores)(const struct sw_trial_spec *), const char *why) {
+    struct sw_plan_place place = sw_plan_find_place(plan, 0, key);
+    if (plan->base[sw_plan_find_field(plan, key)].recipe) return;
     for (int64_t trial = 0; trial < plan->sweep.n_trials; trial++)
-        if (strcmp(plan->sweep.trials[trial].prune_granularity, "neuron") != 0) return;
+        if (!ignores(&plan->sweep.trials[trial])) return;
     if (place.line > 0)
-        sw_plan_report(
-            plan, place,
-            "prune.output_rate is not used by prune.granularity neuron: output units are "
-            "never removed");
+        sw_plan_report(plan, place, "%s is not used by prune.granularity %s: %s", key,
+                       plan->sweep.trials[0].prune_granularity, why);
+}
+
+#define NO_CONVERSION "prune.convert.round says when something is converted"
+static bool converts_nothing(const struct sw_trial_spec *spec) {
+    return spec->prune_convert_round == SW_INT_NULL;
+}
+
+static void check_rates(struct sw_plan *plan) {
+    bool units = sw_prune_removes_units(&plan->sweep.trials[0]);
+    check_unused(plan, "prune.rate", ignores_rate, "it removes as many weights as it says");
+    check_unused(plan, "prune.output_rate", ignores_output_rate,
+                 units ? "output units are never removed" : "0 leaves the output layer whole");
+    check_unused(plan, "prune.convert.granularity", converts_nothing, NO_CONVERSION);
+    check_unused(plan, "prune.convert.sparsity", converts_nothing, NO_CONVERSION);
+    check_unused(plan, "prune.shortcut_rate", ignores_shortcut_rate, "0 leaves shortcuts whole");
 }
 
 /* ---- all trials ----------------------------------------------------------------------------- */
@@ -343,7 +371,7 @@ enum sw_status sw_plan_check_trials(struct sw_plan *plan) {
     enum sw_status status = SW_OK;
     for (int64_t trial = 0; trial < plan->sweep.n_trials && !sw_plan_is_full(plan); trial++)
         SW_TRY_TO(check_trial(&checker, trial), status, cleanup);
-    if (plan->sweep.n_trials > 0 && !checker.skip_prune) check_output_rate(plan);
+    if (plan->sweep.n_trials > 0 && !checker.skip_prune) check_rates(plan);
 cleanup:
     sw_plan_index_fini(&checker.datas);
     sw_plan_index_fini(&checker.archs);

@@ -23,9 +23,11 @@ int64_t sw_plan_rank_bytes(const struct sw_plan *plan, int64_t row) {
     int64_t likely[SW_MAX_LAYERS];
     struct sw_net_storage storage;
     sw_prune_likely(spec, arch, round->round - (round->start_survivors > round->survivors), likely);
-    sw_prune_storage(spec, (enum sw_control) round->control, &storage);
-    bool units = strcmp(spec->prune_granularity, "neuron") == 0 &&
-                 round->control != SW_CONTROL_RANDOM && !storage.forced;
+    struct sw_trial_spec stage;
+    sw_prune_stage(spec, round->round, &stage);
+    sw_prune_storage(&stage, (enum sw_control) round->control, &storage);
+    bool units = sw_prune_removes_units(&stage) && round->control != SW_CONTROL_RANDOM &&
+                 !storage.forced;
     if (units)
         sw_net_predict_unit_memory(arch, likely, batch, plan->source->isa, &memory);
     else
@@ -69,9 +71,9 @@ void sw_plan_cost(const struct sw_sweep *sweep, struct sw_plan_cost *out) {
         const struct sw_round_plan *round = &sweep->rounds[row];
         if (round->rank_bytes > out->rank_bytes) out->rank_bytes = round->rank_bytes;
         out->flops += round->flops;
-        if (round->round > 0 &&
-            sw_prune_known(&sweep->trials[round->trial]) != SW_PRUNE_KNOWS_LAYERS)
-            out->about = true;
+        struct sw_trial_spec stage;
+        sw_prune_stage(&sweep->trials[round->trial], round->round, &stage);
+        if (round->round > 0 && sw_prune_known(&stage) != SW_PRUNE_KNOWS_LAYERS) out->about = true;
         out->steps += (double) (round->steps - round->rewind_to);
     }
 }

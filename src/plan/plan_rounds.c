@@ -15,6 +15,8 @@ struct maker {
     int64_t trial;
     struct sw_text train_text; /* what can change any of its trainings */
     struct sw_text prune_text; /* what can change those of pruned rounds */
+    struct sw_text
+        plain_text; /* the same before a conversion, which those rounds know nothing of */
     struct sw_text first_text; /* the same for round 1, which is one cut under every schedule */
 };
 
@@ -46,6 +48,16 @@ static enum sw_status make_table(struct sw_plan *plan) {
 
 /* ---- identities ----------------------------------------------------------------------------- */
 
+static struct sw_trial_spec without_conversion(const struct sw_trial_spec *spec) {
+    struct sw_trial_spec plain = *spec, preset;
+    sw_spec_set_defaults(&preset);
+    plain.prune_convert_round = preset.prune_convert_round;
+    memcpy(plain.prune_convert_granularity, preset.prune_convert_granularity,
+           sizeof plain.prune_convert_granularity);
+    plain.prune_convert_sparsity = preset.prune_convert_sparsity;
+    return plain;
+}
+
 static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     const struct sw_sweep *sweep = &maker->plan->sweep;
     const struct sw_trial_spec *spec = &sweep->trials[trial];
@@ -54,12 +66,14 @@ static enum sw_status begin_trial(struct maker *maker, int64_t trial) {
     maker->trial = trial;
     sw_text_fini(&maker->train_text);
     sw_text_fini(&maker->prune_text);
+    sw_text_fini(&maker->plain_text);
     sw_text_fini(&maker->first_text);
     SW_TRY(sw_text_add(&maker->train_text, "data.checksum: %s\n",
                        sw_digest_text(data->checksum, checksum)));
     SW_TRY(sw_plan_identity(spec, SW_STAGE_DATA | SW_STAGE_TRAIN, &maker->train_text));
     SW_TRY(sw_plan_identity(spec, SW_STAGE_PRUNE, &maker->prune_text));
-    struct sw_trial_spec first = *spec;
+    struct sw_trial_spec first = without_conversion(spec);
+    SW_TRY(sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->plain_text));
     if (strcmp(first.prune_schedule, "one-shot") == 0)
         SW_TEXT_COPY(first.prune_schedule, "iterative");
     return sw_plan_identity(&first, SW_STAGE_PRUNE, &maker->first_text);
@@ -71,7 +85,10 @@ static enum sw_status identify(struct maker *maker, int64_t round, enum sw_contr
                                struct sw_digest *out) {
     struct sw_text *text = &maker->train_text;
     size_t kept = text->length;
-    const struct sw_text *pruning = round == 1 ? &maker->first_text : &maker->prune_text;
+    int64_t last = maker->plan->sweep.trials[maker->trial].prune_convert_round;
+    bool converted = last != SW_INT_NULL && round > last;
+    const struct sw_text *pruning = converted ? &maker->prune_text : &maker->plain_text;
+    if (round == 1) pruning = &maker->first_text;
     if (round > 0) SW_TRY(sw_text_add_bytes(text, pruning->bytes, pruning->length));
     SW_TRY(sw_text_add(text, "round: %" PRId64 "\ncontrol: %s\n", round, sw_control_name(control)));
     *out = sw_digest_of(text->bytes, text->length);
@@ -284,6 +301,7 @@ enum sw_status sw_plan_make_rounds(struct sw_plan *plan) {
     status = place_all(&maker);
     sw_text_fini(&maker.train_text);
     sw_text_fini(&maker.prune_text);
+    sw_text_fini(&maker.plain_text);
     sw_text_fini(&maker.first_text);
     sw_plan_index_fini(&maker.rounds);
     sw_plan_index_fini(&maker.theta0);

@@ -36,7 +36,7 @@ enum sw_status sw_allocation_check_kinds(const struct sw_trial_spec *spec,
     bool convolutions = false, linear = false;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
-        if (sw_groups_count(kind, layer) == 0) continue;
+        if (sw_groups_count(kind, arch, l) == 0) continue;
         *(layer->rank == 4 ? &convolutions : &linear) = true;
     }
     *key = "prune.scope";

@@ -7,7 +7,8 @@
 #include "sweepstake/mask.h"
 
 static const struct sw_granularity granularities[] = {
-#define SW_GRANULARITY(name, side, summary) {name, summary, side},
+#define SW_GRANULARITY(name, kind, side, keep, of, summary)                                        \
+    {name, summary, SW_GROUPS_##kind, side, keep, of},
 #include "granularities.def"
 #undef SW_GRANULARITY
 };
@@ -33,9 +34,24 @@ static int64_t divide_up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_param *layer) {
+int64_t sw_groups_rows(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l) {
+    return kind->side == 0 ? sw_arch_units(arch, l)->makes : l;
+}
+
+int64_t sw_groups_columns(const struct sw_granularity *kind, const struct sw_arch *arch,
+                          int64_t l) {
+    return kind->side == 0 ? sw_arch_units(arch, l)->reads : -1;
+}
+
+int64_t sw_groups_scored(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l) {
+    return kind->kind == SW_GROUPS_CHANNELS ? sw_groups_columns(kind, arch, l)
+                                            : sw_groups_rows(kind, arch, l);
+}
+
+int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l) {
+    const struct sw_param *layer = sw_arch_layer(arch, l);
     int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
-    if (side == 0) return layer->output ? 0 : rows;
+    if (side == 0) return layer->output || sw_groups_rows(kind, arch, l) != l ? 0 : rows;
     if (side == 1) return layer->count;
     if (rows <= side || columns <= side) return 0;
     return divide_up(rows, side) * divide_up(columns, side);
@@ -107,6 +123,11 @@ static bool is_there(struct sw_group_bits bits, int64_t group) {
     return bits.mask == NULL || sw_mask_get(bits.mask, bits.first + group);
 }
 
+/* Does a column read a unit that is gone? */
+static bool reads_nothing(struct sw_group_bits inputs, int64_t column) {
+    return inputs.mask != NULL && !is_there(inputs, column / inputs.span);
+}
+
 void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
                     struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask) {
     int64_t columns = columns_of(layer);
@@ -117,8 +138,7 @@ void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *la
         return;
     }
     for (int64_t i = 0; i < layer->count; i++)
-        if (!is_there(own, sw_groups_index(kind, layer, i)) ||
-            (kind->side == 0 && !is_there(inputs, i % columns)))
+        if (!is_there(own, sw_groups_index(kind, layer, i)) || reads_nothing(inputs, i % columns))
             sw_mask_clear_bit(mask, i);
 }
 
@@ -157,23 +177,43 @@ static float combine(enum sw_group_rule rule, const struct sums *sums) {
     return (float) (sums->sum / (double) sums->n);
 }
 
-void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
+/* A group of rows and columns. */
+static float score_part(enum sw_group_rule rule, const uint8_t *mask, const float *scores,
+                        int64_t columns, const int64_t rows[2], const int64_t across[2]) {
+    struct sums sums = {0};
+    for (int64_t r = rows[0]; r < rows[1]; r++)
+        add_run(mask, scores, r * columns + across[0], r * columns + across[1], &sums);
+    return combine(rule, &sums);
+}
+
+static void score_units(const struct sw_granularity *kind, const struct sw_param *layer,
+                        int64_t span, enum sw_group_rule rule, const uint8_t *mask,
+                        const float *scores, float *out) {
+    int64_t rows = layer->shape[0], columns = columns_of(layer);
+    bool read = kind->kind == SW_GROUPS_CHANNELS;
+    for (int64_t u = 0; u < (read ? columns / span : rows); u++) {
+        const int64_t down[2] = {read ? 0 : u, read ? rows : u + 1};
+        const int64_t across[2] = {read ? u * span : 0, read ? (u + 1) * span : columns};
+        out[u] += score_part(rule, mask, scores, columns, down, across);
+    }
+}
+
+void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
                      enum sw_group_rule rule, const uint8_t *mask, const float *scores,
                      float *out) {
     int64_t rows = layer->shape[0], columns = columns_of(layer), side = kind->side;
-    int64_t height = side > 0 ? side : 1, width = side > 0 ? side : columns;
+    if (side == 0) {
+        score_units(kind, layer, span, rule, mask, scores, out);
+        return;
+    }
     if (side == 1) {
         memcpy(out, scores, (size_t) layer->count * sizeof *out);
         return;
     }
-    for (int64_t top = 0; top < rows; top += height) {
-        int64_t bottom = top + height < rows ? top + height : rows;
-        for (int64_t left = 0; left < columns; left += width) {
-            int64_t right = left + width < columns ? left + width : columns;
-            struct sums sums = {0};
-            for (int64_t r = top; r < bottom; r++)
-                add_run(mask, scores, r * columns + left, r * columns + right, &sums);
-            *out++ = combine(rule, &sums);
+    for (int64_t top = 0; top < rows; top += side)
+        for (int64_t left = 0; left < columns; left += side) {
+            const int64_t down[2] = {top, top + side < rows ? top + side : rows};
+            const int64_t across[2] = {left, left + side < columns ? left + side : columns};
+            *out++ = score_part(rule, mask, scores, columns, down, across);
         }
-    }
 }

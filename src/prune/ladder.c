@@ -20,8 +20,8 @@ static bool is_shared(const struct sw_trial_spec *spec, const struct sw_ladder *
     return strcmp(spec->prune_scope, "global") == 0 && ladder->rate[l] == ladder->base;
 }
 
-static void add_layer(const struct sw_trial_spec *spec, int64_t l, int64_t *shared,
-                      struct sw_ladder *ladder) {
+static void add_layer(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t l,
+                      int64_t *shared, struct sw_ladder *ladder) {
     if (ladder->groups[l] == 0) return;
     bool shares = is_shared(spec, ladder, l);
     int64_t p = shares && *shared >= 0 ? *shared : ladder->n_pools;
@@ -29,6 +29,11 @@ static void add_layer(const struct sw_trial_spec *spec, int64_t l, int64_t *shar
     if (p == ladder->n_pools) {
         ladder->n_pools++;
         ladder->pool[p] = (struct sw_pool){.held_at = -1, .rate = ladder->rate[l]};
+    }
+    /* A layer that is pruned at all is held by the pattern only. */
+    if (ladder->pattern && ladder->rate[l] > 0) {
+        ladder->floor[l] = sw_pattern_kept(sw_granularity_of(spec), sw_arch_layer(arch, l));
+        ladder->pool[p].rate = 1;
     }
     ladder->pool_of[l] = p;
     ladder->pool[p].size += ladder->groups[l];
@@ -106,14 +111,15 @@ void sw_ladder_begin(const struct sw_trial_spec *spec, const struct sw_arch *arc
     int64_t shared = -1;
     memset(ladder, 0, sizeof *ladder);
     ladder->n_layers = arch->n_layers;
+    ladder->pattern = sw_prune_is_pattern(spec);
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        ladder->groups[l] = sw_groups_count(sw_granularity_of(spec), sw_arch_layer(arch, l));
+        ladder->groups[l] = sw_groups_count(sw_granularity_of(spec), arch, l);
         ladder->floor[l] = least(spec->prune_min_keep, ladder->groups[l]);
         ladder->pool_of[l] = -1;
     }
     set_rates(spec, arch, find_base(spec, arch, ladder), ladder);
     for (int64_t l = 0; l < arch->n_layers; l++)
-        add_layer(spec, l, &shared, ladder);
+        add_layer(spec, arch, l, &shared, ladder);
 }
 
 int64_t sw_ladder_size(const struct sw_ladder *ladder) {
@@ -230,16 +236,18 @@ static bool step(const struct sw_trial_spec *spec, const struct sw_arch *arch, i
     for (int64_t p = 0; p < ladder->n_pools; p++) {
         struct sw_pool *pool = &ladder->pool[p];
         pool->kept -= removals[p];
-        if (pool->kept > pool->floor) pool->held_at = -1; /* the target held it, not the floor */
+        /* The target held it, or a pattern, not the floor. */
+        if (pool->kept > pool->floor || ladder->pattern) pool->held_at = -1;
     }
-    return reached;
+    return reached || ladder->pattern;
 }
 
 void sw_ladder_climb(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
                      struct sw_ladder *out) {
     sw_ladder_begin(spec, arch, out);
-    bool reached = false;
-    for (int64_t r = 1; r <= round && !reached; r++)
+    int64_t converted = sw_convert_ladder(spec, arch, out);
+    bool reached = converted > 0 && out->pattern;
+    for (int64_t r = converted + 1; r <= round && !reached; r++)
         reached = step(spec, arch, r, out);
 }
 
@@ -249,6 +257,12 @@ int64_t sw_prune_parent_round(const struct sw_trial_spec *spec, int64_t round) {
 
 int64_t sw_prune_rounds(const struct sw_trial_spec *spec, const struct sw_arch *arch) {
     struct sw_ladder ladder;
+    int64_t after = spec->prune_convert_round;
+    if (after > 0) {
+        struct sw_trial_spec stage;
+        sw_prune_stage(spec, after + 1, &stage);
+        return sw_prune_is_pattern(&stage) ? after + 1 : spec->prune_rounds;
+    }
     sw_ladder_begin(spec, arch, &ladder);
     if (has_target(spec) && target_total(spec, &ladder) >= sw_ladder_size(&ladder)) return 0;
     int64_t rounds = 0;
@@ -321,6 +335,8 @@ enum sw_status sw_ladder_check(const struct sw_trial_spec *spec, const struct sw
 static double share_left(const struct sw_ladder *ladder, int64_t l, int64_t round) {
     double share = 1;
     if (ladder->groups[l] == 0) return 1;
+    if (ladder->pattern && round > 0 && ladder->rate[l] > 0)
+        return (double) ladder->floor[l] / (double) ladder->groups[l];
     for (int64_t r = 0; r < round; r++) /* not pow(): its last digit depends on the processor */
         share *= 1 - ladder->rate[l];
     return share;
@@ -330,24 +346,43 @@ static double share_left(const struct sw_ladder *ladder, int64_t l, int64_t roun
  * units; the sparsity of the weights follows from it. */
 static double requested_of_units(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                  const struct sw_ladder *ladder, int64_t round) {
-    double left = 0, inputs = 1;
+    const struct sw_granularity *kind = sw_granularity_of(spec);
+    double left = 0, share[SW_MAX_LAYERS];
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        double share = share_left(ladder, l, round);
-        if (has_target(spec)) share = fmax(share, layer->output ? 1 : 1 - spec->prune_target);
-        left += share * inputs * (double) layer->count;
-        inputs = share;
+        bool output = sw_arch_layer(arch, l)->output;
+        share[l] = share_left(ladder, l, round);
+        if (has_target(spec)) share[l] = fmax(share[l], output ? 1 : 1 - spec->prune_target);
+    }
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        int64_t inputs = sw_groups_columns(kind, arch, l);
+        left += share[sw_groups_rows(kind, arch, l)] * (inputs < 0 ? 1 : share[inputs]) *
+                (double) sw_arch_layer(arch, l)->count;
     }
     return 1 - left / (double) arch->prunable;
 }
 
+/* Behind a conversion nothing is known before rounding. */
+static double requested_when_converted(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                       int64_t round) {
+    int64_t likely[SW_MAX_LAYERS], left = 0;
+    sw_prune_likely(spec, arch, round, likely);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        left += likely[l];
+    return 1 - (double) left / (double) arch->prunable;
+}
+
 double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                           int64_t round) {
+    struct sw_trial_spec stage;
+    sw_prune_stage(spec, round, &stage);
+    if (stage.prune_convert_round != SW_INT_NULL && arch->prunable > 0)
+        return requested_when_converted(&stage, arch, round);
     double left = 0, all = 0;
     struct sw_ladder ladder;
     if (arch->prunable == 0) return 0;
-    sw_ladder_begin(spec, arch, &ladder);
-    if (sw_granularity_of(spec)->side == 0) return requested_of_units(spec, arch, &ladder, round);
+    sw_ladder_begin(&stage, arch, &ladder);
+    if (sw_granularity_of(&stage)->side == 0)
+        return requested_of_units(&stage, arch, &ladder, round);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         if (ladder.groups[l] == 0) continue;
@@ -355,7 +390,8 @@ double sw_prune_requested(const struct sw_trial_spec *spec, const struct sw_arch
         all += (double) layer->count;
     }
     double sparsity = all > 0 ? 1 - left / all : 0;
-    if (has_target(spec) && (sparsity > spec->prune_target || (round > 0 && is_last(spec, round))))
-        sparsity = spec->prune_target;
+    if (has_target(&stage) &&
+        (sparsity > stage.prune_target || (round > 0 && is_last(&stage, round))))
+        sparsity = stage.prune_target;
     return sparsity * (all / (double) arch->prunable);
 }

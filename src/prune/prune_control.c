@@ -26,20 +26,41 @@ static uint64_t stream_of(const struct control *control, int64_t l) {
 
 /* ---- random --------------------------------------------------------------------------------- */
 
+static enum sw_status draw_scores(const struct control *control, int64_t l,
+                                  enum sw_random_purpose purpose, float **out) {
+    const struct sw_param *layer = sw_arch_layer(control->arch, l);
+    SW_TRY(SW_ALLOC(out, (size_t) layer->count, "random scores"));
+    for (int64_t i = 0; i < layer->count; i++)
+        (*out)[i] = (float) sw_random_uniform((uint64_t) control->spec->seed, purpose,
+                                              stream_of(control, l), (uint64_t) i);
+    return SW_OK;
+}
+
 /* As many weights as the ticket keeps, those with the highest of as many random numbers. */
 static enum sw_status draw_layer(const struct control *control, int64_t l) {
     const struct sw_param *layer = sw_arch_layer(control->arch, l);
     uint8_t *mask = control->mask + layer->mask_offset;
     float *scores = NULL;
-    SW_TRY(SW_ALLOC(&scores, (size_t) layer->count, "random scores"));
-    for (int64_t i = 0; i < layer->count; i++)
-        scores[i] = (float) sw_random_uniform((uint64_t) control->spec->seed, SW_RANDOM_MASK,
-                                              stream_of(control, l), (uint64_t) i);
+    SW_TRY(draw_scores(control, l, SW_RANDOM_MASK, &scores));
     sw_mask_fill(mask, layer->count);
     int64_t keep = sw_mask_count(control->ticket + layer->mask_offset, layer->count);
     enum sw_status status = sw_prune_select(scores, layer->count, keep, mask);
     SW_FREE(&scores);
     return status;
+}
+
+/* A pattern is shuffled within its windows. */
+static enum sw_status draw_pattern(const struct control *control, int64_t l) {
+    const struct sw_param *layer = sw_arch_layer(control->arch, l);
+    uint8_t *mask = control->mask + layer->mask_offset;
+    float *scores = NULL;
+    sw_mask_fill(mask, layer->count);
+    if (sw_mask_count(control->ticket + layer->mask_offset, layer->count) == layer->count)
+        return SW_OK;
+    SW_TRY(draw_scores(control, l, SW_RANDOM_SHUFFLE, &scores));
+    sw_pattern_select(sw_granularity_of(control->spec), layer, scores, mask);
+    SW_FREE(&scores);
+    return SW_OK;
 }
 
 /* ---- shuffle -------------------------------------------------------------------------------- */
@@ -49,7 +70,7 @@ static enum sw_status shuffle_class(const struct control *control, int64_t l, in
                                     const uint8_t *before, uint8_t *after) {
     const struct sw_granularity *kind = sw_granularity_of(control->spec);
     const struct sw_param *layer = sw_arch_layer(control->arch, l);
-    int64_t groups = sw_groups_count(kind, layer), n = 0;
+    int64_t groups = sw_groups_count(kind, control->arch, l), n = 0;
     int32_t *member = NULL, *order = NULL;
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&member, (size_t) groups, "groups of a layer"), status, cleanup);
@@ -70,7 +91,7 @@ cleanup:
 static enum sw_status shuffle_groups(const struct control *control, int64_t l, uint8_t **out) {
     const struct sw_granularity *kind = sw_granularity_of(control->spec);
     const struct sw_param *layer = sw_arch_layer(control->arch, l);
-    size_t bytes = (size_t) sw_mask_bytes(sw_groups_count(kind, layer));
+    size_t bytes = (size_t) sw_mask_bytes(sw_groups_count(kind, control->arch, l));
     uint8_t *before = NULL, *after = NULL;
     enum sw_status status = SW_OK;
     *out = NULL;
@@ -88,24 +109,34 @@ cleanup:
     return status;
 }
 
-/* Layer after layer: units that moved in one layer are read elsewhere by the next. */
-static enum sw_status shuffle_layers(const struct control *control) {
+/* The groups that the rows of a layer belong to, or the units that its columns read. */
+static struct sw_group_bits bits_of(uint8_t *const *groups, int64_t l, int64_t span) {
+    return (struct sw_group_bits){l >= 0 ? groups[l] : NULL, 0, span};
+}
+
+/* Units that moved in one layer are read elsewhere by others. */
+static void thin_layers(const struct control *control, uint8_t *const *groups) {
     const struct sw_granularity *kind = sw_granularity_of(control->spec);
-    uint8_t *inputs = NULL, *own = NULL;
-    enum sw_status status = SW_OK;
-    for (int64_t l = 0; l < control->arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(control->arch, l);
+    const struct sw_arch *arch = control->arch;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
         uint8_t *mask = control->mask + layer->mask_offset;
-        SW_TRY_TO(shuffle_groups(control, l, &own), status, cleanup);
+        int64_t span = sw_arch_units(arch, l)->span;
         sw_mask_fill(mask, layer->count);
-        sw_groups_thin(kind, layer, (struct sw_group_bits){own, 0},
-                       (struct sw_group_bits){inputs, 0}, mask);
-        SW_FREE(&inputs);
-        inputs = own;
-        own = NULL;
+        sw_groups_thin(kind, layer, bits_of(groups, sw_groups_rows(kind, arch, l), 1),
+                       bits_of(groups, sw_groups_columns(kind, arch, l), span), mask);
     }
+}
+
+static enum sw_status shuffle_layers(const struct control *control) {
+    uint8_t *groups[SW_MAX_LAYERS] = {NULL};
+    enum sw_status status = SW_OK;
+    for (int64_t l = 0; l < control->arch->n_layers; l++)
+        SW_TRY_TO(shuffle_groups(control, l, &groups[l]), status, cleanup);
+    thin_layers(control, groups);
 cleanup:
-    SW_FREE(&inputs);
+    for (int64_t l = 0; l < control->arch->n_layers; l++)
+        SW_FREE(&groups[l]);
     return status;
 }
 
@@ -114,11 +145,14 @@ cleanup:
 enum sw_status sw_prune_control_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                      enum sw_control control, int64_t round, const uint8_t *ticket,
                                      uint8_t *mask) {
-    const struct control order = {spec, arch, round, ticket, mask};
-    if (control == SW_CONTROL_SHUFFLE) return shuffle_layers(&order);
-    if (control == SW_CONTROL_RANDOM) {
+    struct sw_trial_spec stage;
+    const struct control order = {&stage, arch, round, ticket, mask};
+    sw_prune_stage(spec, round, &stage);
+    bool pattern = sw_prune_is_pattern(&stage), shuffle = control == SW_CONTROL_SHUFFLE;
+    if (shuffle && !pattern) return shuffle_layers(&order);
+    if (shuffle || control == SW_CONTROL_RANDOM) {
         for (int64_t l = 0; l < arch->n_layers; l++)
-            SW_TRY(draw_layer(&order, l));
+            SW_TRY(shuffle ? draw_pattern(&order, l) : draw_layer(&order, l));
         return SW_OK;
     }
     memcpy(mask, ticket, (size_t) arch->mask_bytes);

@@ -1,5 +1,6 @@
 /* What the files of prune share.
- * Groups are what is removed as one: weights, blocks or units, numbered in row order within a layer.
+ * Groups are what is removed as one: weights, blocks or units, numbered in row order within a layer. Units
+ * that several layers make (net.h) are groups of the first of them.
  * Pools are what competes: groups of one layer, or of several. A ladder counts the groups that every
  * pool keeps, round by round; a prune scores the groups of each pool and keeps as many. */
 #pragma once
@@ -36,7 +37,7 @@ enum sw_status sw_rank_magnitudes(const float *values, const uint8_t *mask, int6
 
 /* A criterion and all that it looks at. */
 struct sw_scorer {
-    const struct sw_trial_spec *spec;
+    const struct sw_trial_spec *spec; /* of the trial, whatever its stage */
     const struct sw_arch *arch;
     const struct sw_criterion *criterion;
     const struct sw_prune_source *source;
@@ -73,9 +74,12 @@ bool sw_prune_is_at_init(const struct sw_trial_spec *spec);
 
 /* ---- check.c -------------------------------------------------------------------------------- */
 
-/* Do criterion, groups and network fit together? As sw_prune_check. */
+/* Do criterion, groups and network of a stage fit together? As sw_prune_check. */
 enum sw_status sw_criterion_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
                                   const char **key) SW_NODISCARD;
+/* Is prune.group_score used and possible in a trial of so many stages? As sw_prune_check. */
+enum sw_status sw_group_score_check(const struct sw_trial_spec *stages, int n,
+                                    const char **key) SW_NODISCARD;
 
 /* ---- score_gradient.c ----------------------------------------------------------------------- */
 
@@ -94,17 +98,32 @@ int64_t sw_flow_bytes(const struct sw_arch *arch);
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
+enum sw_group_kind {
+    SW_GROUPS_WEIGHTS,
+    SW_GROUPS_BLOCKS,
+    SW_GROUPS_NEURONS,  /* units of a fully connected network */
+    SW_GROUPS_FILTERS,  /* of one with convolutions, by the weights that make them */
+    SW_GROUPS_CHANNELS, /* and by those that read them */
+    SW_GROUPS_PATTERN   /* weights, as many of every few */
+};
 struct sw_granularity {
     const char *name, *summary;
-    int64_t side; /* of a block; 1 a weight, 0 a unit: a row, and the column that reads it */
+    enum sw_group_kind kind;
+    int64_t side;     /* of a block; 1 a weight, 0 a unit: a row, and the columns that read it */
+    int64_t keep, of; /* of a pattern: so many of so many weights */
 };
 /* NULL past the end; the first one when there is none of that name (plan has checked it). */
 const struct sw_granularity *sw_granularity_entry(size_t index);
 const struct sw_granularity *sw_granularity_of(const struct sw_trial_spec *spec);
 
 /* Groups of a layer; 0 when the layer is never pruned by itself: the output layer has no units to
- * remove, and a layer of less than two blocks per side stays whole. */
-int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_param *layer);
+ * remove, those of another layer may be its own, and one of less than two blocks per side stays whole. */
+int64_t sw_groups_count(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+/* Layers whose groups the rows of layer l are, and the columns that it reads (-1: of none). */
+int64_t sw_groups_rows(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+int64_t sw_groups_columns(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
+/* The layer whose groups the weights of layer l score; -1: none. */
+int64_t sw_groups_scored(const struct sw_granularity *kind, const struct sw_arch *arch, int64_t l);
 /* The group of an element. */
 int64_t sw_groups_index(const struct sw_granularity *kind, const struct sw_param *layer,
                         int64_t element);
@@ -119,20 +138,49 @@ int64_t sw_groups_class(const struct sw_granularity *kind, const struct sw_param
 struct sw_group_bits {
     const uint8_t *mask;
     int64_t first;
+    int64_t span; /* of units that are read: columns of each */
 };
 /* Set the bits of groups of which `mask` keeps a weight. */
 void sw_groups_find(const struct sw_granularity *kind, const struct sw_param *layer,
                     const uint8_t *mask, uint8_t *found, int64_t first);
-/* Clear the weights of groups that are gone; those of a unit also where they read one that is gone
- * from the layer before. */
+/* Clear the weights of groups that are gone; of units also those that read one. */
 void sw_groups_thin(const struct sw_granularity *kind, const struct sw_param *layer,
                     struct sw_group_bits own, struct sw_group_bits inputs, uint8_t *mask);
 /* How the scores of a group's kept elements become one. */
 enum sw_group_rule { SW_GROUP_MEAN, SW_GROUP_L1, SW_GROUP_L2, SW_GROUP_MAX };
 enum sw_group_rule sw_group_rule_of(const struct sw_trial_spec *spec);
-/* Scores of a layer's groups; NaN for a group without kept elements. */
-void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer,
+/* Scores of a layer's groups; NaN for a group without kept elements. Those of units are added to what is
+ * there, one for each layer that scores them. */
+void sw_groups_score(const struct sw_granularity *kind, const struct sw_param *layer, int64_t span,
                      enum sw_group_rule rule, const uint8_t *mask, const float *scores, float *out);
+
+struct sw_ladder;
+
+/* ---- convert.c ------------------------------------------------------------------------------ */
+
+/* In the second stage of a trial, what the converted round keeps, after sw_ladder_begin; returns that
+ * round, or 0 when there is no such stage. */
+int64_t sw_convert_ladder(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                          struct sw_ladder *ladder);
+/* As sw_prune_check, for what the stages by themselves do not know. */
+enum sw_status sw_convert_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                const char **key) SW_NODISCARD;
+
+/* ---- pattern.c ------------------------------------------------------------------------------ */
+
+/* Weights that a pattern keeps of a layer. */
+int64_t sw_pattern_kept(const struct sw_granularity *kind, const struct sw_param *layer);
+/* Clear the lowest of mask[layer->count] so that every window keeps what it may. */
+void sw_pattern_select(const struct sw_granularity *kind, const struct sw_param *layer,
+                       const float *scores, uint8_t *mask);
+/* As sw_prune_check. */
+enum sw_status sw_pattern_check(const struct sw_trial_spec *spec, const struct sw_arch *arch,
+                                const char **key) SW_NODISCARD;
+
+/* ---- select.c ------------------------------------------------------------------------------- */
+
+/* A whole number that orders like the score: NaN, then -inf .. inf; -0 equals 0. */
+uint32_t sw_prune_rank(float score);
 
 /* ---- storage.c ------------------------------------------------------------------------------ */
 
@@ -206,6 +254,7 @@ struct sw_ladder {
     int64_t groups[SW_MAX_LAYERS];  /* of a layer, when nothing is pruned */
     int64_t floor[SW_MAX_LAYERS];   /* groups that a layer keeps at least */
     double rate[SW_MAX_LAYERS];     /* share of what it has left that a layer loses per round */
+    bool pattern;                   /* N:M: one step, held by what the pattern keeps */
     double base;                    /* prune.rate, or what was solved for */
 };
 /* How the ladder begins, with everything kept. */

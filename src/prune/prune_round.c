@@ -11,18 +11,23 @@
 /* Scratch of one prune. Groups stand pool by pool, and by layer within a pool; every pool starts on a
  * whole byte of the masks. */
 struct scratch {
-    float *scores;                 /* [largest layer] of its elements */
-    float *group_scores;           /* [groups] */
-    uint8_t *alive;                /* groups that are left */
-    uint8_t *tried;                /* a copy of it */
-    int64_t first[SW_MAX_LAYERS];  /* first group of a layer */
-    int64_t begin[SW_MAX_LAYERS];  /* first group of a pool */
-    int64_t length[SW_MAX_LAYERS]; /* groups of a pool */
-    struct sw_ladder ladder;       /* what this step keeps */
-    struct sw_ladder end;          /* what the last one does */
-    int64_t begun[SW_MAX_LAYERS];  /* groups of a pool before the first step */
-    uint8_t *mask;                 /* [mask_bytes] the new mask while it is being made */
-    sw_pool_plan plan;             /* says what pools keep instead; NULL: nobody does */
+    float *scores;                  /* [largest layer] of its elements */
+    float *group_scores;            /* [groups] */
+    uint8_t *alive;                 /* groups that are left */
+    uint8_t *tried;                 /* a copy of it */
+    int64_t groups;                 /* of all pools, padding included */
+    int64_t first[SW_MAX_LAYERS];   /* first group of a layer */
+    int64_t begin[SW_MAX_LAYERS];   /* first group of a pool */
+    int64_t length[SW_MAX_LAYERS];  /* groups of a pool */
+    int64_t scorers[SW_MAX_LAYERS]; /* layers that have scored the groups of one */
+    const struct sw_granularity *kind;
+    const uint8_t *parent;        /* its mask; borrowed */
+    struct sw_ladder ladder;      /* what this step keeps */
+    struct sw_ladder end;         /* what the last one does */
+    int64_t begun[SW_MAX_LAYERS]; /* groups of a pool before the first step */
+    uint8_t *mask;                /* [mask_bytes] the new mask while it is being made */
+    uint8_t *seen;                /* [mask_bytes] of it what the parent keeps, too */
+    sw_pool_plan plan;            /* says what pools keep instead; NULL: nobody does */
     void *context;
 };
 
@@ -47,12 +52,14 @@ static int64_t place_groups(struct scratch *scratch) {
 
 static enum sw_status alloc_scratch(const struct sw_arch *arch, struct scratch *scratch) {
     int64_t largest = 0, groups = place_groups(scratch);
+    scratch->groups = groups;
     for (int64_t l = 0; l < arch->n_layers; l++)
         if (sw_arch_layer(arch, l)->count > largest) largest = sw_arch_layer(arch, l)->count;
     SW_TRY(SW_ALLOC(&scratch->scores, (size_t) largest, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->group_scores, (size_t) groups, "pruning scores"));
     SW_TRY(SW_ALLOC(&scratch->alive, (size_t) sw_mask_bytes(groups), "what competes"));
     SW_TRY(SW_ALLOC(&scratch->tried, (size_t) sw_mask_bytes(groups), "what competes"));
+    SW_TRY(SW_ALLOC(&scratch->seen, (size_t) arch->mask_bytes, "a mask"));
     return SW_ALLOC(&scratch->mask, (size_t) arch->mask_bytes, "a mask");
 }
 
@@ -61,7 +68,18 @@ static void free_scratch(struct scratch *scratch) {
     SW_FREE(&scratch->group_scores);
     SW_FREE(&scratch->alive);
     SW_FREE(&scratch->tried);
+    SW_FREE(&scratch->seen);
     SW_FREE(&scratch->mask);
+}
+
+/* A converted round chooses from all weights, any other from what its parent keeps. */
+static void begin_mask(const struct sw_trial_spec *spec, const struct sw_arch *arch, int64_t round,
+                       struct scratch *scratch) {
+    memcpy(scratch->mask, scratch->parent, (size_t) arch->mask_bytes);
+    for (int64_t l = 0; sw_prune_is_conversion(spec, round) && l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        sw_mask_fill(scratch->mask + layer->mask_offset, layer->count);
+    }
 }
 
 /* ---- scores --------------------------------------------------------------------------------- */
@@ -70,25 +88,42 @@ static void set_bit(uint8_t *mask, int64_t index) {
     mask[index >> 3] |= (uint8_t) (1U << (index & 7));
 }
 
-/* A group is alive when a weight of it is kept. */
+/* A group is alive when a weight of it may be kept. Weights that return score 0. */
 static enum sw_status score_layer(const struct sw_scorer *scorer, int64_t l,
                                   struct scratch *scratch) {
     const struct sw_param *layer = sw_arch_layer(scorer->arch, l);
-    const struct sw_granularity *kind = sw_granularity_of(scorer->spec);
     const uint8_t *mask = scratch->mask + layer->mask_offset;
-    int64_t first = scratch->first[l];
-    if (scratch->ladder.pool_of[l] < 0) return SW_OK;
-    SW_TRY(sw_scorer_score(scorer, l, scratch->mask, scratch->scores));
-    sw_groups_score(kind, layer, sw_group_rule_of(scorer->spec), mask, scratch->scores,
-                    scratch->group_scores + first);
-    sw_groups_find(kind, layer, mask, scratch->alive, first);
+    int64_t scored = sw_groups_scored(scratch->kind, scorer->arch, l);
+    if (scratch->ladder.pool_of[l] >= 0)
+        sw_groups_find(scratch->kind, layer, mask, scratch->alive, scratch->first[l]);
+    if (scored < 0 || scratch->ladder.pool_of[scored] < 0) return SW_OK;
+    SW_TRY(sw_scorer_score(scorer, l, scratch->seen, scratch->scores));
+    for (int64_t i = 0; i < layer->count; i++)
+        if (!sw_mask_get(scratch->seen + layer->mask_offset, i)) scratch->scores[i] = 0;
+    sw_groups_score(scratch->kind, layer, sw_arch_units(scorer->arch, l)->span,
+                    sw_group_rule_of(scorer->spec), mask, scratch->scores,
+                    scratch->group_scores + scratch->first[scored]);
+    scratch->scorers[scored]++;
     return SW_OK;
 }
 
+/* The score of units is the mean over the layers that score them. */
+static void average_scores(struct scratch *scratch) {
+    for (int64_t l = 0; l < scratch->ladder.n_layers; l++)
+        for (int64_t g = 0; scratch->scorers[l] > 1 && g < scratch->ladder.groups[l]; g++)
+            scratch->group_scores[scratch->first[l] + g] /= (float) scratch->scorers[l];
+}
+
+/* What is looked at is the parent's network as far as it is left. */
 static enum sw_status score_layers(struct sw_scorer *scorer, struct scratch *scratch) {
-    SW_TRY(sw_scorer_look(scorer, scratch->mask));
+    memset(scratch->group_scores, 0, (size_t) scratch->groups * sizeof *scratch->group_scores);
+    memset(scratch->scorers, 0, sizeof scratch->scorers);
+    for (int64_t i = 0; i < scorer->arch->mask_bytes; i++)
+        scratch->seen[i] = scratch->parent[i] & scratch->mask[i];
+    SW_TRY(sw_scorer_look(scorer, scratch->seen));
     for (int64_t l = 0; l < scorer->arch->n_layers; l++)
         SW_TRY(score_layer(scorer, l, scratch));
+    average_scores(scratch);
     return SW_OK;
 }
 
@@ -168,8 +203,22 @@ static enum sw_status select_pool(struct scratch *scratch, int64_t p,
     return SW_OK;
 }
 
-static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_report *report) {
+/* Every layer is a pool; those that keep all their weights stay as they are. */
+static void select_pattern(const struct sw_arch *arch, struct scratch *scratch) {
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        if (scratch->ladder.rate[l] > 0)
+            sw_pattern_select(scratch->kind, sw_arch_layer(arch, l),
+                              scratch->group_scores + scratch->first[l],
+                              scratch->alive + scratch->first[l] / 8);
+}
+
+static enum sw_status select_pools(const struct sw_arch *arch, struct scratch *scratch,
+                                   struct sw_prune_report *report) {
     const struct sw_ladder *ladder = &scratch->ladder;
+    if (scratch->kind->kind == SW_GROUPS_PATTERN) {
+        select_pattern(arch, scratch);
+        return SW_OK;
+    }
     for (int64_t p = 0; p < ladder->n_pools; p++)
         SW_TRY(select_pool(scratch, p, report));
     return SW_OK;
@@ -178,11 +227,23 @@ static enum sw_status select_pools(struct scratch *scratch, struct sw_prune_repo
 /* ---- from groups to weights ----------------------------------------------------------------- */
 
 /* The groups of a layer that are left; layers without groups stay whole. */
-static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l) {
-    struct sw_group_bits bits = {NULL, 0};
+static struct sw_group_bits bits_of(const struct scratch *scratch, int64_t l, int64_t span) {
+    struct sw_group_bits bits = {NULL, 0, span};
     if (l >= 0 && scratch->ladder.pool_of[l] >= 0)
-        bits = (struct sw_group_bits){scratch->alive, scratch->first[l]};
+        bits = (struct sw_group_bits){scratch->alive, scratch->first[l], span};
     return bits;
+}
+
+/* Clear the weights of groups that are gone. */
+static void thin_layers(const struct sw_arch *arch, const struct scratch *scratch) {
+    const struct sw_granularity *kind = scratch->kind;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const struct sw_param *layer = sw_arch_layer(arch, l);
+        int64_t span = sw_arch_units(arch, l)->span;
+        sw_groups_thin(kind, layer, bits_of(scratch, sw_groups_rows(kind, arch, l), 1),
+                       bits_of(scratch, sw_groups_columns(kind, arch, l), span),
+                       scratch->mask + layer->mask_offset);
+    }
 }
 
 static int64_t count_pool(const struct scratch *scratch, int64_t p) {
@@ -223,17 +284,12 @@ static void plan_pools(struct scratch *scratch) {
 
 static enum sw_status take_step(struct sw_scorer *scorer, int64_t step, struct scratch *scratch,
                                 struct sw_prune_report *report) {
-    const struct sw_arch *arch = scorer->arch;
     SW_TRY(score_layers(scorer, scratch));
     set_counts(scratch, step, sw_scorer_steps(scorer));
     plan_pools(scratch);
-    SW_TRY(select_pools(scratch, report));
+    SW_TRY(select_pools(scorer->arch, scratch, report));
     SW_TRY(check_counts(scratch));
-    for (int64_t l = 0; l < arch->n_layers; l++) {
-        const struct sw_param *layer = sw_arch_layer(arch, l);
-        sw_groups_thin(sw_granularity_of(scorer->spec), layer, bits_of(scratch, l),
-                       bits_of(scratch, l - 1), scratch->mask + layer->mask_offset);
-    }
+    thin_layers(scorer->arch, scratch);
     return SW_OK;
 }
 
@@ -244,16 +300,20 @@ enum sw_status sw_prune_to(const struct sw_trial_spec *spec, const struct sw_arc
                            struct sw_prune_report *report) {
     struct scratch *scratch = NULL;
     struct sw_scorer scorer = {0};
+    struct sw_trial_spec stage;
     struct sw_prune_report found;
     enum sw_status status = SW_OK;
+    sw_prune_stage(spec, round, &stage);
     SW_TRY(SW_ALLOC(&scratch, 1, "a prune"));
     scratch->ladder = scratch->end = *ladder;
     scratch->plan = plan;
     scratch->context = context;
+    scratch->kind = sw_granularity_of(&stage);
+    scratch->parent = parent_mask;
     SW_TRY_TO(alloc_scratch(arch, scratch), status, cleanup);
     SW_TRY_TO(sw_scorer_init(&scorer, spec, arch, round, parent_mask, survivors, source), status,
               cleanup);
-    memcpy(scratch->mask, parent_mask, (size_t) arch->mask_bytes);
+    begin_mask(spec, arch, round, scratch);
     for (int64_t l = 0; l < SW_MAX_LAYERS; l++)
         found.held_at[l] = -1;
     for (int64_t step = 1; step <= sw_scorer_steps(&scorer); step++)
@@ -272,8 +332,10 @@ enum sw_status sw_prune_round(const struct sw_trial_spec *spec, const struct sw_
                               const float *parent_survivors, const struct sw_prune_source *source,
                               uint8_t *mask, struct sw_prune_report *report) {
     struct sw_ladder *ladder = NULL;
+    struct sw_trial_spec stage;
+    sw_prune_stage(spec, round, &stage);
     SW_TRY(SW_ALLOC(&ladder, 1, "counts of a round"));
-    sw_ladder_climb(spec, arch, round, ladder);
+    sw_ladder_climb(&stage, arch, round, ladder);
     enum sw_status status = sw_prune_to(spec, arch, round, ladder, NULL, NULL, parent_mask,
                                         parent_survivors, source, mask, report);
     SW_FREE(&ladder);

@@ -53,7 +53,7 @@ static bool is_used(const struct sw_trial_spec *spec, const struct sw_arch *arch
         int first = 0;
         while (next_rule(&text, &rule) && !fits(&rule, layer))
             first++;
-        if (first == number && sw_groups_count(sw_granularity_of(spec), layer) > 0) return true;
+        if (first == number && sw_groups_count(sw_granularity_of(spec), arch, l) > 0) return true;
     }
     return false;
 }

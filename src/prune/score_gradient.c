@@ -26,10 +26,13 @@ struct looker {
 
 /* ---- set-up --------------------------------------------------------------------------------- */
 
+/* The parent's network, stored as its own round stored it: a conversion has groups that the parent has not. */
 static enum sw_status create_net(struct looker *looker, int64_t batch) {
     const struct sw_scorer *scorer = looker->scorer;
     struct sw_net_storage storage;
-    sw_prune_storage(scorer->spec, SW_CONTROL_TICKET, &storage);
+    struct sw_trial_spec stage;
+    sw_prune_stage(scorer->spec, sw_prune_parent_round(scorer->spec, scorer->round), &stage);
+    sw_prune_storage(&stage, SW_CONTROL_TICKET, &storage);
     return sw_net_create_as(scorer->source->hal, scorer->arch, looker->mask, batch, &storage,
                             &looker->net);
 }

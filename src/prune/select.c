@@ -2,7 +2,7 @@
  * A radix select over the scores' bits: four passes over one byte each, every one over what the last
  * one left, find the score at the cut; a last pass clears everything below it and as many equal ones,
  * lowest index first, as are still missing. */
-#include "sweepstake/prune.h"
+#include "prune_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,8 +10,7 @@
 #include "sweepstake/mask.h"
 #include "sweepstake/memory.h"
 
-/* A whole number that orders like the score: NaN, then -inf .. inf; -0 equals 0. */
-static uint32_t rank_of(float score) {
+uint32_t sw_prune_rank(float score) {
     if (isnan(score)) return 0;
     score += 0.0F; /* -0 becomes 0 */
     uint32_t bits = 0;
@@ -25,7 +24,7 @@ static int64_t list_ranks(const float *scores, int64_t count, const uint8_t *mas
     int64_t n = 0;
     for (int64_t first = 0; first < count; first += 64)
         for (uint64_t left = sw_mask_word(mask, count, first); left != 0; left &= left - 1)
-            ranks[n++] = rank_of(scores[first + __builtin_ctzll(left)]);
+            ranks[n++] = sw_prune_rank(scores[first + __builtin_ctzll(left)]);
     return n;
 }
 
@@ -57,7 +56,7 @@ static void clear_below(const float *scores, int64_t count, uint32_t cut, int64_
         uint64_t gone = 0;
         for (uint64_t left = sw_mask_word(mask, count, first); left != 0; left &= left - 1) {
             int bit = __builtin_ctzll(left);
-            uint32_t rank = rank_of(scores[first + bit]);
+            uint32_t rank = sw_prune_rank(scores[first + bit]);
             if (rank < cut || (rank == cut && ties-- > 0)) gone |= UINT64_C(1) << bit;
         }
         if (gone != 0) sw_mask_clear_word(mask, count, first, gone);

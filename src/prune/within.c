@@ -116,6 +116,12 @@ enum sw_status sw_within_check(const struct sw_trial_spec *spec, const char **ke
                        "prune.granularity: prune.schedule %s removes weights or blocks while it "
                        "trains, not %s; use schedule iterative",
                        spec->prune_schedule, spec->prune_granularity);
+    if (sw_prune_is_pattern(spec))
+        return SW_FAIL(
+            SW_CONFIG,
+            "prune.granularity: %s is reached in one prune, and prune.schedule %s prunes "
+            "in many while it trains; use schedule iterative",
+            spec->prune_granularity, spec->prune_schedule);
     *key = "rewind.mode";
     if (strcmp(spec->rewind_mode, "weights") != 0)
         return SW_FAIL(SW_CONFIG,

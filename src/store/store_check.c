@@ -175,6 +175,9 @@ static void count_mask(struct audit *audit) {
 static enum sw_status check_nesting(struct audit *audit) {
     uint8_t *parent;
     if (audit->round->parent < 0 || audit->round->control != SW_CONTROL_TICKET) return SW_OK;
+    /* A conversion begins a new mask: its stages are nested each in itself. */
+    const struct sw_trial_spec *spec = &audit->store->trials[audit->round->trial].spec;
+    if (audit->round->round - 1 == spec->prune_convert_round) return SW_OK;
     SW_TRY(load_mask(audit->store, audit->store->rounds[audit->round->parent].mask_owner, &parent));
     for (int64_t i = 0; parent != NULL && i < audit->arch->n_params; i++) {
         const struct sw_param *param = &audit->arch->params[i];

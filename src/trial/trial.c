@@ -80,15 +80,24 @@ static enum sw_status train(struct sw_trial_run *run) {
 
 /* ---- rewinding ----------------------------------------------------------------------------------- */
 
+enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
+                                   struct sw_net **out) {
+    int64_t batch = sw_train_max_batch(&run->spec, &run->arch);
+    const struct sw_round_plan *plan = &run->task->plan;
+    struct sw_net_storage storage;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->spec, plan->round, &stage);
+    sw_prune_storage(&stage, (enum sw_control) plan->control, &storage);
+    storage.whole = run->within;
+    SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, out));
+    SW_TRY(sw_net_set_theta(*out, theta));
+    return sw_trial_silence(run, *out);
+}
+
 /* The survivors of the mask go back to their values at initialisation, or at the step that says the plan;
  * or they stay what their parent trained. */
 static enum sw_status rewind_weights(struct sw_trial_run *run) {
-    int64_t batch = sw_train_max_batch(&run->spec, &run->arch);
-    struct sw_net_storage storage;
-    sw_prune_storage(&run->spec, (enum sw_control) run->task->plan.control, &storage);
-    storage.whole = run->within;
-    SW_TRY(sw_net_create_as(run->hal, &run->arch, run->mask, batch, &storage, &run->net));
-    return sw_net_set_theta(run->net, sw_trial_start_weights(run));
+    return sw_trial_create_net(run, sw_trial_start_weights(run), &run->net);
 }
 
 /* ---- the round ----------------------------------------------------------------------------------- */

@@ -42,12 +42,15 @@ static void tell_alive(void *context) {
 /* The parent's parent keeps at least what the parent does. */
 static enum sw_status load_before(const struct sw_trial_run *run, struct sources *sources) {
     const struct sw_arch *arch = &run->arch;
-    int64_t row = run->task->grandparent;
+    const int64_t row = run->task->grandparent;
+    const int64_t parent = sw_prune_parent_round(&run->spec, run->task->plan.round);
+    const int64_t round = sw_prune_parent_round(&run->spec, parent);
     uint8_t *mask = NULL;
     float *survivors = NULL;
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&mask, (size_t) arch->mask_bytes, "an earlier mask"), status, cleanup);
-    SW_TRY_TO(sw_trial_load_mask(run, row, run->task->grandparent_kept, mask), status, cleanup);
+    SW_TRY_TO(sw_trial_load_mask(run, row, round, run->task->grandparent_kept, mask), status,
+              cleanup);
     SW_TRY_TO(load_survivors(run, row, mask, &survivors), status, cleanup);
     SW_TRY_TO(SW_ALLOC(&sources->before, (size_t) arch->parameters, "earlier weights"), status,
               cleanup);
@@ -79,13 +82,15 @@ static enum sw_status find_reference(struct sw_trial_run *run, struct sources *s
 
 static enum sw_status load_sources(struct sw_trial_run *run, struct sources *sources) {
     int64_t parent = run->task->plan.parent;
+    int64_t round = run->task->plan.round, before = sw_prune_parent_round(&run->spec, round);
     bool trained = strcmp(run->spec.prune_score_weights, "init") != 0 ||
-                   sw_round_keeps_weights(&run->spec, &run->task->plan);
+                   sw_round_keeps_weights(&run->spec, &run->task->plan) ||
+                   sw_prune_is_conversion(&run->spec, round);
     SW_TRY(SW_ALLOC(&sources->mask, (size_t) run->arch.mask_bytes, "the parent's mask"));
     if (parent < 0)
         sw_trial_keep_all(run, sources->mask);
     else
-        SW_TRY(sw_trial_load_mask(run, parent, run->task->parent_kept, sources->mask));
+        SW_TRY(sw_trial_load_mask(run, parent, before, run->task->parent_kept, sources->mask));
     if (trained) SW_TRY(load_survivors(run, parent, sources->mask, &sources->survivors));
     sources->source = (struct sw_prune_source){
         .hal = run->hal, .data = run->data, .alive = tell_alive, .context = run};
@@ -129,6 +134,8 @@ enum sw_status sw_trial_prune_parent(struct sw_trial_run *run) {
                                 &report);
     if (status == SW_OK) sw_trial_report_floors(run, &report);
     if (status == SW_OK) sw_trial_take_parent(run, sources.mask, sources.survivors);
+    if (status == SW_OK && sw_prune_is_conversion(&run->spec, run->task->plan.round))
+        status = sw_trial_judge_conversion(run, sources.mask, sources.survivors);
     release_sources(&sources);
     return status;
 }

@@ -60,9 +60,9 @@ void sw_trial_release(struct sw_trial_run *run);
 enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) SW_NODISCARD;
 /* trial_start.c: draw them: those that `mask` keeps, or all. Errors: SW_CONFIG (distribution). */
 enum sw_status sw_trial_draw(struct sw_trial_run *run, const uint8_t *mask) SW_NODISCARD;
-/* trial_start.c: the mask of another row, which keeps as many weights of every layer as was planned. Errors:
- * what the sink returns, SW_DAMAGED. */
-enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row,
+/* trial_start.c: the mask of another row, of that round, which keeps as many weights of every layer as was
+ * planned. Errors: what the sink returns, SW_DAMAGED. */
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row, int64_t round,
                                   const int64_t *planned, uint8_t *mask) SW_NODISCARD;
 void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask);
 /* trial_prune.c: the mask of a ticket, from its parent's or, without a parent, from the initial weights; alerts
@@ -82,6 +82,16 @@ void sw_trial_restore_snapshots(struct sw_trial_run *run, const void *from, int6
  * SW_DAMAGED (a mask that does not fit its counts). */
 enum sw_status sw_trial_make_mask(struct sw_trial_run *run) SW_NODISCARD;
 
+/* trial_start.c: what has no mask of removed filters becomes 0 in the network. Errors: SW_NOMEM, those of
+ * the device. */
+enum sw_status sw_trial_silence(struct sw_trial_run *run, struct sw_net *net) SW_NODISCARD;
+/* trial.c: a network of this round's mask, with `theta` where the mask keeps it. */
+enum sw_status sw_trial_create_net(struct sw_trial_run *run, const float *theta,
+                                   struct sw_net **out) SW_NODISCARD;
+/* trial_convert.c: what the parent's trained weights are worth under this round's new mask, before they go
+ * back and train; into the record. Errors: SW_NOMEM, those of the device. */
+enum sw_status sw_trial_judge_conversion(struct sw_trial_run *run, const uint8_t *parent_mask,
+                                         const float *survivors) SW_NODISCARD;
 /* trial_rates.c: with rewind.mode learning-rate or fine-tune, keep the parent's trained weights to begin
  * with, and what the prune took of them; `survivors` as the parent handed them over. */
 void sw_trial_take_parent(struct sw_trial_run *run, const uint8_t *parent_mask,

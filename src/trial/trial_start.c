@@ -142,9 +142,11 @@ enum sw_status sw_trial_make_theta0(struct sw_trial_run *run) {
 /* A mask that came from outside has to be the one that was planned: as far as that is exact in
  * advance, and no more weights than there is room for. */
 static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *mask,
-                                 const int64_t *planned, int64_t row) {
+                                 const int64_t *planned, int64_t row, int64_t round) {
     const struct sw_arch *arch = &run->arch;
-    bool exact = sw_prune_known(&run->spec) == SW_PRUNE_KNOWS_LAYERS;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->spec, round, &stage);
+    bool exact = sw_prune_known(&stage) == SW_PRUNE_KNOWS_LAYERS;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(arch, l);
         const uint8_t *bits = mask + layer->mask_offset;
@@ -163,13 +165,15 @@ static enum sw_status check_mask(const struct sw_trial_run *run, const uint8_t *
 enum sw_status sw_trial_count_mask(struct sw_trial_run *run) {
     const struct sw_round_plan *plan = &run->task->plan;
     int64_t total = 0;
-    SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row));
+    SW_TRY(check_mask(run, run->mask, run->task->kept, plan->row, plan->round));
     for (int64_t l = 0; l < run->arch.n_layers; l++) {
         const struct sw_param *layer = sw_arch_layer(&run->arch, l);
         run->kept[l] = sw_mask_count(run->mask + layer->mask_offset, layer->count);
         total += run->kept[l];
     }
-    bool exact = sw_prune_known(&run->spec) != SW_PRUNE_KNOWS_BOUNDS;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->spec, plan->round, &stage);
+    bool exact = sw_prune_known(&stage) != SW_PRUNE_KNOWS_BOUNDS;
     if (exact ? total != plan->nnz : total > plan->nnz)
         return SW_FAIL(SW_DAMAGED, "the mask of row %lld keeps %lld weights, planned are %s%lld",
                        (long long) plan->row, (long long) total, exact ? "" : "at most ",
@@ -185,11 +189,11 @@ void sw_trial_keep_all(const struct sw_trial_run *run, uint8_t *mask) {
     }
 }
 
-enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row,
+enum sw_status sw_trial_load_mask(const struct sw_trial_run *run, int64_t row, int64_t round,
                                   const int64_t *planned, uint8_t *mask) {
     SW_TRY(run->sink->load(run->sink->context, row, SW_SECTION_MASK, 0, mask,
                            (size_t) run->arch.mask_bytes));
-    return check_mask(run, mask, planned, row);
+    return check_mask(run, mask, planned, row, round);
 }
 
 /* The ticket's mask, or what the control makes of it. */
@@ -199,8 +203,8 @@ static enum sw_status derive_mask(struct sw_trial_run *run) {
     uint8_t *ticket = NULL;
     enum sw_status status = SW_OK;
     SW_TRY_TO(SW_ALLOC(&ticket, bytes, "the ticket's mask"), status, cleanup);
-    SW_TRY_TO(sw_trial_load_mask(run, plan->parent, run->task->parent_kept, ticket), status,
-              cleanup);
+    SW_TRY_TO(sw_trial_load_mask(run, plan->parent, plan->round, run->task->parent_kept, ticket),
+              status, cleanup);
     SW_TRY_TO(sw_prune_control_mask(&run->spec, &run->arch, (enum sw_control) plan->control,
                                     plan->round, ticket, run->mask),
               status, cleanup);
@@ -211,7 +215,9 @@ cleanup:
 
 /* The mask that a round begins with which is pruned while it trains. */
 static enum sw_status take_parent_mask(struct sw_trial_run *run) {
-    SW_TRY(sw_trial_load_mask(run, run->task->plan.parent, run->task->parent_kept, run->mask));
+    const struct sw_round_plan *plan = &run->task->plan;
+    SW_TRY(sw_trial_load_mask(run, plan->parent, sw_prune_parent_round(&run->spec, plan->round),
+                              run->task->parent_kept, run->mask));
     return sw_trial_begin_within(run);
 }
 
@@ -231,4 +237,21 @@ enum sw_status sw_trial_make_mask(struct sw_trial_run *run) {
     SW_TRY(make_mask(run));
     run->start_mask = sw_digest_of(run->mask, (size_t) run->arch.mask_bytes);
     return SW_OK;
+}
+
+/* ---- removed filters ----------------------------------------------------------------------------- */
+
+enum sw_status sw_trial_silence(struct sw_trial_run *run, struct sw_net *net) {
+    float *survivors = NULL;
+    enum sw_status status = SW_OK;
+    struct sw_trial_spec stage;
+    sw_prune_stage(&run->spec, run->task->plan.round, &stage);
+    if (!sw_prune_silences(&stage, (enum sw_control) run->task->plan.control)) return SW_OK;
+    SW_TRY_TO(SW_ALLOC(&survivors, (size_t) sw_net_survivors(net), "weights"), status, cleanup);
+    SW_TRY_TO(sw_net_get_survivors(net, survivors), status, cleanup);
+    sw_prune_silence(&run->arch, run->mask, survivors);
+    SW_TRY_TO(sw_net_set_survivors(net, survivors), status, cleanup);
+cleanup:
+    SW_FREE(&survivors);
+    return status;
 }

@@ -316,6 +316,139 @@ class Prunes(Case):
             first, last = plain.rounds[rows[0]], plain.rounds[rows[-1]]
             self.assertLess(last["bytes_activations"], first["bytes_activations"])
 
+    CONVOLUTIONS = BASE.replace("shape: [1, 6, 6]", "shape: [2, 8, 8]").replace("mlp-26-20", "resnet-8").replace(
+        "optimizer: {name: adam, lr: 3e-3}", "optimizer: {name: sgd, lr: 0.05, momentum: 0.9}").replace("steps: 60", "steps: 30")
+
+    def test_filters_of_a_residual_network_go_together(self):
+        sweep = self.write("filters.yaml", self.CONVOLUTIONS + "prune: {rounds: 2, rate: 0.5}\nrewind: {to: 3}\n"
+                           "control: [reinit, random, shuffle]\ngrid: {prune.granularity: [filter, channel]}\n")
+        digests = set()
+        for ranks, threads in ((1, 1), (3, 2)):
+            store = self.path(f"filters-{ranks}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            self.assertTrue(self.json_of("verify", store)["ok"])
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1)
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        for trial, settings in enumerate(plain.trials):
+            by_reader = text(settings["prune.granularity"]) == "channel"
+            dense, first, second = plain.tickets(trial)
+            masks, weights = plain.masks(first), plain.weights(dense)
+            alive = {name: mask.any((1, 2, 3)) for name, mask in masks.items() if mask.ndim == 4}
+            stem = alive["conv1.weight"]
+            self.assertEqual(stem.sum(), 8)
+            np.testing.assert_array_equal(alive["layer1.0.conv2.weight"], stem)
+            np.testing.assert_array_equal(alive["layer2.0.downsample.0.weight"], alive["layer2.0.conv2.weight"])
+            self.assertTrue(masks["fc.weight"][:, alive["layer3.0.conv2.weight"]].all())
+            self.assertFalse(masks["fc.weight"][:, ~alive["layer3.0.conv2.weight"]].any())
+            mean = lambda name, axis: np.abs(weights[name]).mean(axis, dtype=np.float64)
+            if by_reader:
+                names, axis = ["layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer2.0.downsample.0.weight"], (0, 2, 3)
+            else:
+                names, axis = ["conv1.weight", "layer1.0.conv2.weight"], (1, 2, 3)
+            score = sum(mean(name, axis) for name in names)
+            self.assertGreater(score[stem].min() * (1 + 1e-6), score[~stem].max())
+            trained = plain.weights(second)
+            gone = ~plain.masks(second)["conv1.weight"].any((1, 2, 3))
+            self.assertTrue((trained["bn1.weight"][gone] == 0).all() and (trained["bn1.bias"][gone] == 0).all())
+            self.assertTrue((trained["bn1.weight"][~gone] != 0).all())
+            self.assertEqual(set(text(f) for f in plain.slab(second, "layers")["format"]), {"dense"})
+            self.assertLess(plain.rounds[second]["bytes_activations"], plain.rounds[dense]["bytes_activations"] / 2)
+            for control in (1, 2, 3):
+                row = int(plain.rows[trial, 2, control])
+                self.assertEqual([m.sum() for m in plain.masks(row).values()], [m.sum() for m in plain.masks(second).values()])
+        out = self.run_ok("bench", "inference", store, "0:2", "--json", "--steps", 3).stdout.splitlines()
+        self.assertEqual(len(out), 6)
+
+    def test_patterns_keep_as_many_of_every_few(self):
+        plain = self.make("prune: {rounds: 3, schedule: one-shot}\ncontrol: [shuffle, random]\n"
+                          "grid: {prune.granularity: [nm2-4, nm4-8], train.format: [auto, csr]}\n", ranks=2)
+        for trial, settings in enumerate(plain.trials):
+            keep, of = map(int, text(settings["prune.granularity"])[2:].split("-"))
+            rows = plain.tickets(trial)
+            self.assertEqual(len(rows), 2, "one prune reaches the pattern")
+            weights = plain.weights(rows[0])
+            for row in (rows[1], int(plain.rows[trial, 1, 3])):
+                for name, mask in plain.masks(row).items():
+                    for left in range(0, mask.shape[1], of):
+                        window = mask[:, left : left + of]
+                        self.assertEqual(set(window.sum(1)), {min(keep, window.shape[1])})
+                        if row == rows[1]:
+                            size = np.abs(weights[name][:, left : left + of])
+                            kept = np.where(window, size, np.inf).min(1)
+                            self.assertTrue((kept >= np.where(window, 0, size).max(1)).all())
+            if text(settings["train.format"]) == "csr":
+                self.assertEqual(text(plain.rounds[rows[1]]["inference_format"]), "ccc")
+
+    def test_patterns_know_no_rate(self):
+        for settings, message in (("prune: {granularity: nm2-4, rate: 0.2}\n", "prune.rate is not used by prune.granularity nm2-4"),
+                                  ("prune: {granularity: nm2-4, output_rate: 0.5}\n", "0 leaves the output layer whole"),
+                                  ("prune: {granularity: nm4-8, scope: global}\n", "right is layer"),
+                                  ("prune: {granularity: nm2-4, target: 0.5}\n", "prune.target is not used"),
+                                  ("prune: {granularity: nm2-5}\n", "unknown word nm2-5")):
+            error = self.run_ok("plan", self.write("refused.yaml", BASE + settings), code=1).stderr
+            self.assertIn(message, error)
+        self.run_ok("plan", self.write("mixed.yaml", BASE + "prune.rate: 0.5\ngrid: {prune.granularity: [weight, nm2-4]}\n"))
+
+    def test_converted_tickets_have_masks_of_their_own(self):
+        sweep = self.write("convert.yaml", BASE + "prune: {rounds: 4, rate: 0.5}\ncontrol: [reinit, shuffle]\n"
+                           "grid:\n  prune.convert: [{}, {round: 2, granularity: block4}, {round: 2, granularity: neuron, "
+                           "sparsity: 0.6}, {round: 3, granularity: nm2-4}]\n")
+        digests = set()
+        for ranks, threads in ((1, 1), (3, 2)):
+            store = self.path(f"convert-{ranks}.h5")
+            self.run_ok("run", sweep, "--set", f"store={store}", "--threads", threads, ranks=ranks)
+            self.assertTrue(self.json_of("verify", store)["ok"], "nesting is asked for within a stage only")
+            digests.add(self.digest(store))
+        self.assertEqual(len(digests), 1)
+        plain = Plain(store)
+        self.addCleanup(plain.file.close)
+        base = plain.tickets(0)
+        for trial, after, side in ((1, 2, 4), (2, 2, 0), (3, 3, None)):
+            rows = plain.tickets(trial)
+            self.assertEqual(rows[: after + 1], base[: after + 1], "what comes before is shared")
+            self.assertNotIn(rows[after + 1], base)
+            self.assertEqual(int(plain.plan[rows[after + 1]]["parent"]), base[after])
+            weights, returned = plain.weights(base[after]), 0
+            for name, mask in plain.masks(rows[after + 1]).items():
+                before = plain.masks(base[after])[name]
+                returned += int((mask & ~before).sum())
+                if side == 4 and min(mask.shape) <= 4:
+                    self.assertTrue(mask.all(), "too small for blocks")
+                elif side == 4:
+                    now = self.blocks(mask, 4)
+                    self.assertEqual(int(now.sum()), int(before.mean() * now.size + 0.5))
+            self.assertGreater(returned, 0)
+            figures = plain.rounds[rows]["converted_test_accuracy"]
+            self.assertEqual((~np.isnan(figures)).tolist(), [r == after + 1 for r in range(len(rows))])
+            for earlier, later in zip(rows[after + 1 :], rows[after + 2 :]):
+                for name, mask in plain.masks(later).items():
+                    self.assertFalse((mask & ~plain.masks(earlier)[name]).any(), "nested again")
+        self.assertAlmostEqual(plain.rounds[plain.tickets(2)[3]]["sparsity"], 0.6, delta=0.03)
+        self.assertEqual(len(plain.tickets(3)), 5)
+
+    def test_conversions_that_cannot_be_are_refused(self):
+        for settings, message in (("prune: {rounds: 2, convert: {round: 2}}\n", "allowed is less than prune.rounds, 2"),
+                                  ("prune: {convert: {granularity: block8}}\n", "prune.convert.round says when"),
+                                  ("prune: {convert: {sparsity: 0.5}}\n", "prune.convert.round says when"),
+                                  ("prune: {convert: {round: 1, granularity: filter}}\n", "needs convolutions"),
+                                  ("prune: {schedule: one-shot, convert: {round: 1}}\n", "needs prune.schedule iterative"),
+                                  ("prune: {target: 0.5, convert: {round: 1}}\n", "prune.target is not used")):
+            error = self.run_ok("plan", self.write("refused.yaml", BASE + settings), code=1).stderr
+            self.assertIn(message, error)
+
+    def test_filters_are_for_convolutions(self):
+        for base, settings, message in (
+                (BASE, "prune: {granularity: filter}\n", "neuron is for fully connected networks"),
+                (self.CONVOLUTIONS, "prune: {granularity: neuron}\n", "filter and channel are for networks with convolutions"),
+                (self.CONVOLUTIONS, "prune: {granularity: filter, output_rate: 0.5}\n", "prune.output_rate is not used"),
+                (self.CONVOLUTIONS, "prune: {granularity: filter, shortcut_rate: 0.5}\n", "prune.shortcut_rate is not used"),
+                (self.CONVOLUTIONS, "prune: {granularity: channel, scope: global, conv_rate: 0.5}\n", "prune.conv_rate")):
+            error = self.run_ok("plan", self.write("refused.yaml", base + settings), code=1).stderr
+            self.assertIn(message, error)
+            self.assertRegex(error, r"refused\.yaml:6:\d+: error")
+
     def test_what_cannot_be_is_refused(self):
         for settings, line, message in (
                 ("prune: {granularity: block16}\nmodel: {name: mlp-12}\n", 6, "two blocks of 16 x 16"),

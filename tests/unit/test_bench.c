@@ -264,11 +264,31 @@ static void scratch_folders_come_and_go(void) {
 
 /* ---- inference ----------------------------------------------------------------------------------- */
 
+/* Filters that are gone need no memory; the logits are those of the network with zeros in their place. */
+static void filters_are_timed_as_a_smaller_network(void) {
+    const int64_t shape[3] = {3, 8, 8};
+    struct sw_bench_inference found[SW_BENCH_INFERENCES];
+    struct sw_bench_ticket ticket;
+    SW_TEST_OK(sw_bench_make_ticket("resnet-8", shape, 7, "filter", 0.5, &ticket));
+    CU_ASSERT_DOUBLE_EQUAL(ticket.sparsity, 0.75, 0.01);
+    struct sw_bench_inference_options options = {
+        .ticket = &ticket, .backend = "cpu", .passes = 3, .threads = 1, .isa = sw_isa_detect()};
+    SW_TEST_OK(sw_bench_time_inference(&options, found));
+    CU_ASSERT_STRING_EQUAL(found[1].layers, "cccccccccc");
+    CU_ASSERT_STRING_EQUAL(found[2].layers, "dddddddddd");
+    CU_ASSERT_TRUE(found[5].difference < 1e-5);
+    CU_ASSERT_TRUE(found[2].bytes_weights < found[1].bytes_weights);
+    CU_ASSERT_TRUE(found[2].bytes_activations < found[1].bytes_activations * 0.7);
+    sw_bench_ticket_fini(&ticket);
+    SW_TEST_FAILS(sw_bench_make_ticket("mlp-8", NULL, 7, "filter", 0.5, &ticket), SW_CONFIG);
+    SW_TEST_FAILS(sw_bench_make_ticket("resnet-8", shape, 7, "filters", 0.5, &ticket), SW_CONFIG);
+}
+
 static void formats_compute_the_same(void) {
     static const int64_t shape[3] = {1, 5, 7};
     struct sw_bench_ticket ticket;
     struct sw_bench_inference found[SW_BENCH_INFERENCES];
-    SW_TEST_OK(sw_bench_make_ticket("mlp-40-20", shape, 7, 0.8, &ticket));
+    SW_TEST_OK(sw_bench_make_ticket("mlp-40-20", shape, 7, "weight", 0.8, &ticket));
     CU_ASSERT_DOUBLE_EQUAL(ticket.sparsity, 0.8, 0.05);
     struct sw_bench_inference_options options = {
         .ticket = &ticket, .backend = "cpu", .passes = 5, .threads = 1, .isa = sw_isa_detect()};
@@ -399,6 +419,7 @@ int main(void) {
         {"formats_compute_the_same", formats_compute_the_same},
         {"formats_can_be_forced", formats_can_be_forced},
         {"tickets_come_back_in_their_places", tickets_come_back_in_their_places},
+        {"filters are timed as a smaller network", filters_are_timed_as_a_smaller_network},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"bench", NULL, NULL, NULL, NULL, tests},

@@ -225,7 +225,8 @@ static void groups_add_up_as_they_are_told(void) {
     CU_ASSERT_STRING_EQUAL_FATAL(units->name, "neuron");
     for (int rule = SW_GROUP_MEAN; rule <= SW_GROUP_MAX; rule++) {
         float out[3];
-        sw_groups_score(units, &layer, (enum sw_group_rule) rule, kept, scores, out);
+        memset(out, 0, sizeof out);
+        sw_groups_score(units, &layer, 1, (enum sw_group_rule) rule, kept, scores, out);
         CU_ASSERT_DOUBLE_EQUAL(out[0], expected[rule][0], 1e-6);
         CU_ASSERT_DOUBLE_EQUAL(out[1], expected[rule][1], 1e-6);
         CU_ASSERT_TRUE(isnan(out[2]));

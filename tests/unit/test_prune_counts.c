@@ -237,7 +237,11 @@ static void registries_list_their_words(void) {
     CU_ASSERT_STRING_EQUAL(sw_scope_at(1, &summary), "global");
     CU_ASSERT_PTR_NULL(sw_scope_at(2, &summary));
     CU_ASSERT_STRING_EQUAL(sw_granularity_at(4, &summary), "neuron");
-    CU_ASSERT_PTR_NULL(sw_granularity_at(5, NULL));
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(5, &summary), "filter");
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(6, &summary), "channel");
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(7, &summary), "nm2-4");
+    CU_ASSERT_STRING_EQUAL(sw_granularity_at(8, &summary), "nm4-8");
+    CU_ASSERT_PTR_NULL(sw_granularity_at(9, NULL));
     CU_ASSERT_STRING_EQUAL(sw_prune_schedule_at(1, &summary), "one-shot");
     CU_ASSERT_PTR_NULL(sw_prune_schedule_at(4, NULL));
     CU_ASSERT_PTR_NULL(sw_prune_schedule_options("linear"));

@@ -93,6 +93,12 @@ static int64_t row_of(int64_t trial, int64_t round, enum sw_control control) {
     return sw_sweep_row(&sweep, trial, round, control);
 }
 
+static const float *weights_of(const struct sw_fake_sink *from, int64_t row, size_t *bytes) {
+    const float *weights = sw_fake_sink_get(from, row, SW_SECTION_WEIGHTS, bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(weights);
+    return weights;
+}
+
 /* ---- controls ------------------------------------------------------------------------------- */
 
 static void controls_hand_over_the_masks_they_make(void) {
@@ -324,10 +330,85 @@ static void rewound_rounds_come_to_the_same_in_pieces(void) {
     expect_the_same_in_pieces(REWOUND);
 }
 
+#define FILTERS                                                                                     \
+    "sweep: t\n"                                                                                    \
+    "data: {name: synthetic, shape: [2, 6, 6], classes: 4, train: 120, test: 40, validation: 20}\n" \
+    "model: {name: resnet-8}\nseed: 11\n"                                                           \
+    "train: {steps: 9, batch: 24, evaluate: {every: 4}, optimizer: {name: sgd, lr: 0.02, "          \
+    "momentum: 0.9, weight_decay: 1e-3}}\n"                                                         \
+    "prune: {granularity: filter, rate: 0.5, rounds: 1}\n"
+
 static void rounds_of_units_come_to_the_same_in_pieces(void) {
     expect_the_same_in_pieces(HEAD "train: {steps: 31, batch: 24, evaluate: {every: 10}}\n"
                                    "prune: {granularity: neuron, rate: 0.4, rounds: 2}\n"
                                    "control: [shuffle, random]\nrewind: {to: 5}\n");
+}
+
+/* Batch norm, momentum, statistics of theta_k: all of it as one with the filters. */
+static void rounds_of_filters_come_to_the_same_in_pieces(void) {
+    expect_the_same_in_pieces(FILTERS "control: [shuffle, random, reinit]\nrewind: {to: 1}\n");
+    expect_the_same_in_pieces(FILTERS "train.format: csr\nprune.scope: global\n");
+}
+
+/* ---- conversion ------------------------------------------------------------------------------ */
+
+static void conversions_are_judged_before_and_after(void) {
+    const char *text = HEAD
+        "train: {steps: 31, batch: 24, evaluate: {every: 10}}\n"
+        "prune: {rate: 0.5, rounds: 3, convert: {round: 1, granularity: neuron}}\n"
+        "control: [shuffle]\nrewind: {to: 5}\n";
+    open_sweep(text);
+    run_all();
+    for (int64_t round = 0; round <= 3; round++) {
+        const struct sw_round_results *result = result_of(row_of(0, round, SW_CONTROL_TICKET));
+        CU_ASSERT_STRING_EQUAL(result->status, "ok");
+        CU_ASSERT_EQUAL(isnan(result->converted_test_accuracy), round != 2);
+        CU_ASSERT_EQUAL(isnan(result->converted_validation_accuracy), round != 2);
+    }
+    int64_t row = row_of(0, 2, SW_CONTROL_TICKET);
+    double accuracy = result_of(row)->converted_test_accuracy;
+    CU_ASSERT_TRUE(accuracy >= 0 && accuracy <= 1);
+    CU_ASSERT_EQUAL(sweep.rounds[row].parent, row_of(0, 1, SW_CONTROL_TICKET));
+    CU_ASSERT_TRUE(isnan(result_of(row_of(0, 2, SW_CONTROL_SHUFFLE))->converted_test_accuracy));
+    close_sweep();
+    expect_the_same_in_pieces(text);
+}
+
+/* ---- filters -------------------------------------------------------------------------------- */
+
+/* Whether channels are there but masked, or not there at all, the tickets train alike, and removed channels
+ * give 0 behind their batch norm. */
+static void filters_train_alike_masked_and_removed(void) {
+    size_t bytes = 0, n = 0;
+    open_sweep(FILTERS "grid: {train.format: [auto, dense]}\n");
+    run_all();
+    const struct sw_arch *arch = &sweep.archs[0];
+    int64_t row = row_of(0, 1, SW_CONTROL_TICKET), other = row_of(1, 1, SW_CONTROL_TICKET);
+    const float *smaller = weights_of(&sink, row, &bytes);
+    const float *masked = weights_of(&sink, other, &n);
+    const uint8_t *mask = sw_fake_sink_get(&sink, row, SW_SECTION_MASK, NULL);
+    CU_ASSERT_EQUAL_FATAL(bytes, n);
+    CU_ASSERT_EQUAL(memcmp(mask, sw_fake_sink_get(&sink, other, SW_SECTION_MASK, NULL),
+                           (size_t) arch->mask_bytes),
+                    0);
+    for (int64_t p = 0; p < arch->n_params; p++) {
+        const struct sw_param *param = &arch->params[p];
+        int64_t count = param->prunable ? sw_mask_count(mask + param->mask_offset, param->count)
+                                        : param->count;
+        int64_t zeros = 0;
+        for (int64_t i = 0; i < count; i++)
+            zeros += smaller[i] == 0;
+        if (param->role == SW_ROLE_SCALE) CU_ASSERT_EQUAL(zeros, param->count / 2);
+        if (sw_role_is_trained(param->role))
+            CU_ASSERT_TRUE(sw_test_close(smaller, masked, (size_t) count, 1e-3, 1e-3));
+        smaller += count;
+        masked += count;
+    }
+    const struct sw_round_record *record = sw_fake_sink_get(&sink, row, SW_SECTION_RECORD, NULL);
+    const struct sw_round_record *whole = sw_fake_sink_get(&sink, other, SW_SECTION_RECORD, NULL);
+    CU_ASSERT_TRUE(record->measured.bytes_activations < whole->measured.bytes_activations);
+    CU_ASSERT_DOUBLE_EQUAL(record->result.test_loss, whole->result.test_loss, 1e-3);
+    close_sweep();
 }
 
 /* ---- storage -------------------------------------------------------------------------------- */
@@ -336,12 +417,6 @@ static void rounds_of_units_come_to_the_same_in_pieces(void) {
 static const char formats[] = HEAD "train: {steps: 20, batch: 24, evaluate: {every: 10}}\n"
                                    "prune: {rate: 0.5, rounds: 1, granularity: block4}\n"
                                    "grid: {train.format: [dense, csr, csc, coo, bsr]}\n";
-
-static const float *weights_of(const struct sw_fake_sink *from, int64_t row, size_t *bytes) {
-    const float *weights = sw_fake_sink_get(from, row, SW_SECTION_WEIGHTS, bytes);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(weights);
-    return weights;
-}
 
 static void rounds_are_stored_as_the_sweep_says(void) {
     static const char *const letters[] = {"ddd", "ccd", "ttd", "ood", "bbd"};
@@ -403,11 +478,14 @@ static CU_TestInfo rewinding[] = {
 static CU_TestInfo interruption[] = {
     {"rewound rounds come to the same in pieces", rewound_rounds_come_to_the_same_in_pieces},
     {"rounds of units come to the same in pieces", rounds_of_units_come_to_the_same_in_pieces},
+    {"rounds of filters come to the same in pieces", rounds_of_filters_come_to_the_same_in_pieces},
     CU_TEST_INFO_NULL,
 };
 static CU_TestInfo storage[] = {
     {"rounds are stored as the sweep says", rounds_are_stored_as_the_sweep_says},
     {"formats train the same ticket", formats_train_the_same_ticket},
+    {"conversions are judged before and after", conversions_are_judged_before_and_after},
+    {"filters train alike, masked and removed", filters_train_alike_masked_and_removed},
     CU_TEST_INFO_NULL,
 };
 static CU_SuiteInfo suites[] = {
