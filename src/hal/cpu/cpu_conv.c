@@ -242,9 +242,10 @@ enum sw_status sw_cpu_sparse_conv_backward_data(struct sw_hal *hal,
         .n_parts = stride * stride,
         .values = order_values(hal, positions, &positions->backward, values, scratch),
         .add = add};
-    for (int64_t i = 0; i < product.n_parts; i++) {
+    parts[0] = input_tiles(positions, dy->memory, dx->memory, ld, 0, 0);
+    for (int64_t i = 1; i < product.n_parts; i++) {
         parts[i] = input_tiles(positions, dy->memory, dx->memory, ld, i / stride, i % stride);
-        if (i > 0) parts[i].ahead = 0; /* the first one fetches for all */
+        parts[i].ahead = 0; /* the first one fetches for all */
     }
     return run_product(hal, &product, sparse_work(positions, ld));
 }
