@@ -27,8 +27,10 @@ size_t sw_section_element_bytes(enum sw_section section) {
 }
 
 void sw_sweep_fini(struct sw_sweep *sweep) {
-    for (int64_t i = 0; sweep->archs != NULL && i < sweep->n_archs; i++)
+    for (int64_t i = 0; sweep->archs != NULL && i < sweep->n_archs; i++) {
         SW_FREE(&sweep->archs[i].params);
+        SW_FREE(&sweep->archs[i].units);
+    }
     SW_FREE(&sweep->text);
     SW_FREE(&sweep->overrides);
     SW_FREE(&sweep->canonical);
