@@ -97,14 +97,14 @@ static enum sw_status identify(struct maker *maker, int64_t round, enum sw_contr
 }
 
 /* The row that writes the initial weights of a ticket: the first one with the same network,
- * distribution and seed. */
+ * distributions and seed. */
 static enum sw_status find_theta0_owner(struct maker *maker, int64_t row, int64_t *out) {
     const struct sw_plan *plan = maker->plan;
     const struct sw_trial_spec *spec = &plan->sweep.trials[maker->trial];
     struct sw_text text = {0};
     enum sw_status status = SW_OK;
-    SW_TRY_TO(sw_text_add(&text, "%" PRId64 " %s %" PRId64, plan->trial_arch[maker->trial],
-                          spec->model_init, spec->seed),
+    SW_TRY_TO(sw_text_add(&text, "%" PRId64 " %s %s %" PRId64, plan->trial_arch[maker->trial],
+                          spec->model_init, spec->model_norm_scale, spec->seed),
               status, cleanup);
     SW_TRY_TO(sw_plan_index_add(&maker->theta0, sw_digest_of(text.bytes, text.length), row, out),
               status, cleanup);

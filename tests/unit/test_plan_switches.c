@@ -1,4 +1,4 @@
-/* Settings of what one field turns on: identities and sizes of trials that have it. */
+/* Settings of what one field turns on: identities, owners and sizes of trials that have it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -59,10 +59,31 @@ static void forced_trials_share_their_dense_round(void) {
     sw_sweep_fini(&sweep);
 }
 
+/* Scales of batch norm are part of the initial weights. */
+static void initial_weights_differ_by_the_scales_of_batch_norm(void) {
+    static const char text[] =
+        "sweep: t\ndata: {name: synthetic, shape: [3, 8, 8], train: 120, test: 40, validation: 20}\n"
+        "model: {name: resnet-8}\ntrain: {epochs: 1, batch: 20}\nprune: {rounds: 1}\n"
+        "grid:\n  model.norm_scale: [one, uniform]\n  train.batch: [20, 30]\n";
+    struct sw_sweep sweep;
+    build_good(text, &sweep);
+    CU_ASSERT_EQUAL_FATAL(sweep.n_trials, 4);
+    for (int64_t row = 0; row < sweep.n_rounds; row++) {
+        const struct sw_round_plan *owner = &sweep.rounds[sweep.rounds[row].theta0_owner];
+        CU_ASSERT_STRING_EQUAL(sweep.trials[owner->trial].model_norm_scale,
+                               sweep.trials[sweep.rounds[row].trial].model_norm_scale);
+    }
+    int64_t other = sw_sweep_row(&sweep, 1, 0, SW_CONTROL_TICKET);
+    CU_ASSERT_NOT_EQUAL(sweep.rounds[other].theta0_owner, other); /* one of the batches draws it */
+    sw_sweep_fini(&sweep);
+}
+
 int main(void) {
     static CU_TestInfo tests[] = {
         {"factored_trials_share_their_dense_round", factored_trials_share_their_dense_round},
         {"forced_trials_share_their_dense_round", forced_trials_share_their_dense_round},
+        {"initial_weights_differ_by_the_scales_of_batch_norm",
+         initial_weights_differ_by_the_scales_of_batch_norm},
         CU_TEST_INFO_NULL};
     static CU_SuiteInfo suites[] = {{"switches", NULL, NULL, NULL, NULL, tests},
                                     CU_SUITE_INFO_NULL};
